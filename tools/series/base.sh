@@ -1,0 +1,99 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# base.sh BASE [--update]
+#
+# Have the base as one commit in the cache, and print the commit. It comes from
+# the package that the base names, or from the tree in LINUX_SRC or QEMU_SRC.
+# A package that is there already is used as it is; --update looks for a newer.
+. "$(dirname "$0")/lib.sh"
+
+[[ $# -ge 1 ]] || die "usage: base.sh BASE [--update]"
+base_load "$1"
+
+exec 9> "$CACHE/$BASE_KIND.lock"
+flock 9
+
+[[ -d $BASE_REPO ]] || sgit init -q --bare "$BASE_REPO"
+repo() { sgit --git-dir="$BASE_REPO" "$@"; }
+
+# import DIR MESSAGE: commit a plain tree. Author, date and message do not
+# depend on who does it and when, so neither does the commit.
+import() {
+	local tree
+	export GIT_INDEX_FILE=$TMP/index
+	# Quick compression: a third of the time, and git repacks at its leisure.
+	repo -c core.looseCompression=1 -c core.autocrlf=false -c core.fileMode=true \
+		--work-tree="$1" add -A -f .
+	tree=$(repo write-tree)
+	unset GIT_INDEX_FILE
+	GIT_AUTHOR_NAME=$SERIES_NAME GIT_AUTHOR_EMAIL=$SERIES_EMAIL \
+	GIT_AUTHOR_DATE='2000-01-01T00:00:00Z' GIT_COMMITTER_DATE='2000-01-01T00:00:00Z' \
+		repo commit-tree -m "$2" "$tree"
+}
+
+from_user() {
+	local src=$1 what=$BASE_KIND
+	[[ -d $src ]] || die "${BASE_KIND^^}_SRC=$src: no such directory"
+	if git -C "$src" rev-parse -q --verify HEAD > /dev/null 2>&1 &&
+	   [[ -z $(git -C "$src" rev-parse --show-prefix 2> /dev/null) ]]; then
+		git -C "$src" cat-file -e "HEAD:$BASE_MARKER" 2> /dev/null ||
+			die "${BASE_KIND^^}_SRC=$src: no $what tree (its HEAD has no $BASE_MARKER)"
+		# Fetching leaves the user's tree alone, and what was fetched stays
+		# whatever becomes of that tree. One commit deep is all that is needed.
+		git --git-dir="$BASE_REPO" fetch -q --depth=1 --no-tags \
+			"file://$(cd "$src" && pwd)" +HEAD:"refs/bases/user/$BASE" ||
+			die "${BASE_KIND^^}_SRC=$src: cannot fetch its HEAD"
+		repo rev-parse "refs/bases/user/$BASE"
+	else
+		[[ -f $src/$BASE_MARKER ]] ||
+			die "${BASE_KIND^^}_SRC=$src: no $what tree (it has no $BASE_MARKER)"
+		[[ ! -e $src/.config && ! -e $src/include/config ]] ||
+			die "${BASE_KIND^^}_SRC=$src: was built in place, run 'make mrproper' there first"
+		commit=$(import "$(cd "$src" && pwd)" "$BASE from a plain tree")
+		repo update-ref "refs/bases/user/$BASE" "$commit"
+		echo "$commit"
+	fi
+}
+
+from_package() {
+	local file version commit src=$TMP/src
+	if [[ -n $BASE_PACKAGE ]]; then
+		say "$BASE: looking for $BASE_PACKAGE ${BASE_SUITE:+in $BASE_SUITE}" >&2
+		file=$("$TOP/tools/series/apt.sh" deb "$BASE_PACKAGE" "$BASE_SUITE")
+		version=$(dpkg-deb -f "$file" Version)
+	else
+		say "$BASE: looking for the source of $BASE_SOURCE ${BASE_SUITE:+in $BASE_SUITE}" >&2
+		file=$("$TOP/tools/series/apt.sh" src "$BASE_SOURCE" "$BASE_SUITE")
+		version=$(awk '$1 == "Version:" { print $2; exit }' "$file")
+	fi
+	# Not every character of a version may stand in a ref.
+	local ref=refs/bases/${BASE_PACKAGE:-$BASE_SOURCE}/${version//[^A-Za-z0-9.+-]/_}
+	if ! commit=$(repo rev-parse -q --verify "$ref"); then
+		say "$BASE: unpacking version $version (a minute)" >&2
+		mkdir "$src"
+		if [[ -n $BASE_PACKAGE ]]; then
+			dpkg-deb --fsys-tarfile "$file" |
+				tar xO --wildcards './usr/src/linux-source-*.tar.xz' |
+				tar xJ -C "$src" --strip-components=1
+		else
+			rmdir "$src"
+			dpkg-source --no-check -x "$file" "$src" > "$LOGS/dpkg-source.log" 2>&1 ||
+				die "cannot unpack $file (log: $LOGS/dpkg-source.log)"
+			rm -rf "$src/.pc"
+		fi
+		[[ -f $src/$BASE_MARKER ]] || die "$file has no $BASE_MARKER"
+		commit=$(import "$src" "${BASE_PACKAGE:-$BASE_SOURCE} $version")
+		rm -rf "$src"
+		repo update-ref "$ref" "$commit"
+	fi
+	repo update-ref "refs/bases/current/$BASE" "$commit"
+	echo "$commit"
+}
+
+if [[ -n $BASE_USERSRC ]]; then
+	from_user "$BASE_USERSRC"
+elif [[ ${2:-} != --update ]] && commit=$(repo rev-parse -q --verify "refs/bases/current/$BASE"); then
+	echo "$commit"
+else
+	from_package
+fi

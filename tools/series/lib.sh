@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Shared by the scripts of tools/series; sourced, not run.
+# shellcheck shell=bash disable=SC2034
+
+set -euo pipefail
+shopt -s nullglob
+export LC_ALL=C
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=${BUILD:-$TOP/build}
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/kvm-snp-vmsa
+LOGS=$BUILD/logs
+mkdir -p "$BUILD" "$CACHE" "$LOGS"
+
+# The author of everything composed here. "make series" puts in who sends it.
+SERIES_NAME="kvm-snp-vmsa"
+SERIES_EMAIL="kvm-snp-vmsa@localhost"
+
+die() { echo "${0##*/}: $*" >&2; exit 1; }
+say() { echo "  $*"; }
+
+# One directory for all the temporary files of a script, gone when it ends.
+TMP=$(mktemp -d "$BUILD/tmp.XXXXXX")
+trap 'rm -rf "$TMP"' EXIT
+# Signals must end in EXIT too, or the directory stays.
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# git without the user's configuration: the same input gives the same bytes.
+sgit() {
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
+	GIT_COMMITTER_NAME=$SERIES_NAME GIT_COMMITTER_EMAIL=$SERIES_EMAIL \
+		git -c core.quotePath=false -c advice.detachedHead=false "$@"
+}
+
+# base_load NAME: read tools/series/bases/NAME into BASE_* variables.
+base_load() {
+	local file=$TOP/tools/series/bases/$1 key rest
+	[[ -f $file ]] || die "no base '$1' (there are:$(printf ' %s' "${file%/*}"/* | sed "s,${file%/*}/,,g"))"
+	BASE=$1 BASE_KIND='' BASE_PACKAGE='' BASE_SOURCE='' BASE_SUITE='' BASE_PARTS='' BASE_DEFAULT=''
+	BASE_PREFIX=PATCH BASE_MARKER='' BASE_HOME='' BASE_WHOLE='' BASE_HAS=() BASE_MAP=()
+	while read -r key rest; do
+		case $key in
+		''|'#'*) ;;
+		kind)    BASE_KIND=$rest ;;
+		package) BASE_PACKAGE=$rest ;;
+		source)  BASE_SOURCE=$rest ;;
+		suite)   BASE_SUITE=$rest ;;
+		parts)   BASE_PARTS=$rest ;;
+		default) BASE_DEFAULT=$rest ;;
+		prefix)  BASE_PREFIX=$rest ;;
+		marker)  BASE_MARKER=$rest ;;
+		home)    BASE_HOME=$rest/ ;;
+		whole)   BASE_WHOLE=$rest ;;
+		has)     BASE_HAS+=("$rest") ;;
+		map)     BASE_MAP+=("$rest") ;;
+		*)       die "$file: unknown word '$key'" ;;
+		esac
+	done < "$file"
+	# A user's tree: LINUX_SRC or QEMU_SRC.
+	local var=${BASE_KIND^^}_SRC
+	BASE_USERSRC=${!var:-}
+	BASE_REPO=$CACHE/$BASE_KIND.git
+	WORKTREE=$BUILD/$BASE
+}
+
+# The parts to compose, in the order in which they stack.
+parts_wanted() {
+	local p want=${PARTS:-${BASE_DEFAULT:-$BASE_PARTS}}
+	for p in $want; do
+		[[ " $BASE_PARTS " == *" $p "* ]] || die "base $BASE has no part '$p' (there are: $BASE_PARTS)"
+	done
+	for p in $BASE_PARTS; do
+		[[ " $want " != *" $p "* ]] || echo "$p"
+	done
+}
+
+# to_base PATH: path in the base of a whole file that stands at PATH here.
+to_base() {
+	local path=${1#"$BASE_HOME"} m from to
+	for m in "${BASE_MAP[@]}"; do
+		read -r from to <<< "$m"
+		if [[ $path == "$from"* ]]; then
+			echo "$to${path#"$from"}"
+			return
+		fi
+	done
+	echo "$path"
+}
+
+# to_here PATH: the reverse; fails if such a file does not stand whole here.
+to_here() {
+	local path=$1 m from to root
+	for m in "${BASE_MAP[@]}"; do
+		read -r from to <<< "$m"
+		if [[ $path == "$to"* ]]; then
+			path=$from${path#"$to"}
+			break
+		fi
+	done
+	for root in $BASE_WHOLE; do
+		if [[ $root == . || $path == "$root"/* ]]; then
+			echo "$BASE_HOME$path"
+			return
+		fi
+	done
+	return 1
+}
