@@ -1,0 +1,1401 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Take the VMSA page of an SNP vCPU away from it, in all the ways there are.
+ *
+ * A guest gives a vCPU its VMSA out of its own private memory (AP Creation),
+ * and userspace can take that memory away at any time.  KVM must then have the
+ * vCPU out of the guest before the page is freed, and must not run it again
+ * until it is given a new VMSA: KVM_RUN fails with KVM_EXIT_FAIL_ENTRY.  If KVM
+ * gets it wrong, the page goes back to the host while the RMP still says that
+ * it is the guest's, and the host dies of it sooner or later.  Hence each case
+ * ends with a search for such pages.
+ *
+ * Each case runs in a process of its own, so that one that fails, or never
+ * ends, does not take the others with it.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "apic.h"
+#include "test_util.h"
+#include "kvm_util.h"
+#include "processor.h"
+#include "snp.h"
+
+#define MAX_APS		8
+
+#define VMSA_SLOT	1
+#define OTHER_SLOT	2
+#define CTL_SLOT	3
+
+/* GPAs, which are virtual addresses as well. */
+#define VMSA_MEM	0x140000000ULL
+#define OTHER_MEM	0x180000000ULL
+#define CTL_MEM		0x1c0000000ULL
+#define NO_MEM		0x240000000ULL
+
+#define VMSA_NPAGES	(2 * MAX_APS + 2)
+#define OTHER_NPAGES	16
+#define CTL_NPAGES	2
+
+/* Every second page is a VMSA; the pages between are innocent neighbours. */
+#define vmsa_gpa(ap)	(VMSA_MEM + (2 * (ap) - 1) * PAGE_SIZE)
+#define other_gpa(nr)	(OTHER_MEM + (nr) * PAGE_SIZE)
+
+/* A hang is a failure.  Generous, the host may be slow. */
+#define WAIT_SECONDS	60
+#define CASE_SECONDS	300
+/* KVM_RUN has to fail at once.  This says what is not at once any more. */
+#define AT_ONCE_NS	(5 * NSEC_PER_SEC)
+
+#define NR_CONVERSION_ROUNDS	50
+#define NR_TEARDOWN_ROUNDS	8
+
+/* What the boot vCPU can be told to do. */
+enum {
+	BSP_NOP,
+	BSP_PREPARE,	/* make page private and validate it */
+	BSP_MAKE_VMSA,	/* likewise, and make it a VMSA */
+	BSP_CREATE,	/* likewise, and give it to the AP */
+	BSP_REQUEST,	/* nothing but the AP Creation event */
+	BSP_DESTROY,
+	BSP_CHAOS,
+};
+
+/* What an AP does. */
+enum {
+	AP_SPIN,
+	AP_UCALL,
+	AP_HALT,
+	AP_RESET_HOLD,
+};
+
+struct ap_ctl {
+	uint64_t mode;
+	uint64_t beats;
+};
+
+/* Memory that the host shares with the guest. */
+struct ctl {
+	uint64_t cmd;
+	uint64_t ap;
+	uint64_t gpa;
+	uint64_t request;
+	uint64_t ret;
+
+	uint64_t nr_aps;
+	uint64_t seed;
+	uint64_t stop;
+	uint64_t bsp_beats;
+	struct ap_ctl aps[MAX_APS + 1];
+};
+
+static uint32_t seed;
+static unsigned int chaos_seconds = 5;
+
+/*
+ * Guest
+ */
+
+#define guest_ctl	((struct ctl *)CTL_MEM)
+
+static uint8_t ap_stacks[MAX_APS + 1][2 * 4096] __aligned(16);
+
+/* The page that the boot vCPU works on and that the host may take from it. */
+static void *guest_page;
+
+static void guest_vc_handler(struct ex_regs *regs)
+{
+	if (regs->error_code == SNP_VC_NOT_VALIDATED && guest_page) {
+		snp_pvalidate(guest_page, true);
+		return;
+	}
+
+	snp_vc_handler(regs);
+}
+
+static void guest_nmi_handler(struct ex_regs *regs)
+{
+	/* NMIs go to APs that spin, and are there for the kick. */
+}
+
+static void guest_ap(uint64_t id)
+{
+	struct ap_ctl *ap = &guest_ctl->aps[id];
+
+	snp_guest_init(id);
+
+	for (;;) {
+		WRITE_ONCE(ap->beats, ap->beats + 1);
+
+		switch (READ_ONCE(ap->mode)) {
+		case AP_UCALL:
+			GUEST_SYNC(id);
+			break;
+		case AP_HALT:
+			asm volatile("hlt");
+			break;
+		case AP_RESET_HOLD:
+			snp_vmgexit(SVM_VMGEXIT_AP_HLT_LOOP, 0, 0);
+			break;
+		default:
+			cpu_relax();
+			break;
+		}
+	}
+}
+
+static uint64_t guest_prepare(uint64_t gpa)
+{
+	int r;
+
+	if (!snp_page_state_change(gpa, SNP_PSC_PRIVATE))
+		return SNP_FAIL_INPUT;
+
+	r = snp_pvalidate((void *)gpa, true);
+	return r == SNP_NO_CHANGE ? 0 : r;
+}
+
+static uint64_t guest_make_vmsa(uint32_t ap, uint64_t gpa, uint64_t patience)
+{
+	void *page = (void *)gpa;
+	uint64_t r;
+
+	r = guest_prepare(gpa);
+	if (r)
+		return r;
+
+	/* A page that is a VMSA can't be written, and a vCPU may be on it. */
+	do {
+		r = snp_rmpadjust(page, SNP_RMPADJUST_VMPL1);
+	} while (r == SNP_FAIL_INUSE && patience--);
+	if (r)
+		return r;
+
+	guest_page = page;
+	snp_vmsa_init(page, guest_ap, ap_stacks[ap] + sizeof(ap_stacks[ap]), ap);
+	guest_page = NULL;
+
+	return snp_rmpadjust(page, SNP_RMPADJUST_VMPL1 | SNP_RMPADJUST_VMSA);
+}
+
+/* Nothing has to succeed here, the host pulls the rug all the time. */
+static void guest_chaos(void)
+{
+	uint64_t rng = guest_ctl->seed;
+	uint64_t gpa;
+	uint32_t ap;
+
+	while (!READ_ONCE(guest_ctl->stop)) {
+		rng = rng * 6364136223846793005ULL + 1442695040888963407ULL;
+		ap = 1 + (rng >> 33) % guest_ctl->nr_aps;
+
+		/* One in eight VMSAs is the next vCPU's, too. */
+		gpa = vmsa_gpa((rng >> 40) % 8 ? ap : 1 + ap % guest_ctl->nr_aps);
+
+		snp_ap_creation(SVM_VMGEXIT_AP_DESTROY, ap, 0);
+		if ((rng >> 44) % 4 && !guest_make_vmsa(ap, gpa, 1000))
+			snp_ap_creation((rng >> 48) % 8 ? SVM_VMGEXIT_AP_CREATE :
+							  SVM_VMGEXIT_AP_CREATE_ON_INIT,
+					ap, gpa);
+
+		WRITE_ONCE(guest_ctl->bsp_beats, guest_ctl->bsp_beats + 1);
+	}
+}
+
+static void guest_bsp(void)
+{
+	struct ctl *ctl = guest_ctl;
+
+	snp_guest_init(0);
+
+	for (;;) {
+		GUEST_SYNC(0);
+
+		ctl->ret = 0;
+		switch (READ_ONCE(ctl->cmd)) {
+		case BSP_PREPARE:
+			ctl->ret = guest_prepare(ctl->gpa);
+			break;
+		case BSP_MAKE_VMSA:
+		case BSP_CREATE:
+			ctl->ret = guest_make_vmsa(ctl->ap, ctl->gpa, -1ull);
+			if (ctl->ret || ctl->cmd == BSP_MAKE_VMSA)
+				break;
+			fallthrough;
+		case BSP_REQUEST:
+			ctl->ret = snp_ap_creation(ctl->request, ctl->ap, ctl->gpa);
+			break;
+		case BSP_DESTROY:
+			ctl->ret = snp_ap_creation(SVM_VMGEXIT_AP_DESTROY, ctl->ap, 0);
+			break;
+		case BSP_CHAOS:
+			guest_chaos();
+			break;
+		}
+		WRITE_ONCE(ctl->bsp_beats, ctl->bsp_beats + 1);
+	}
+}
+
+/*
+ * Host
+ */
+
+struct world;
+
+struct ap {
+	struct world *w;
+	struct kvm_vcpu *vcpu;
+	uint32_t id;
+	pthread_t thread;
+
+	/* Written by the main thread. */
+	bool park;
+	bool stop;
+
+	/* Written by the vCPU's thread. */
+	bool parked;
+	uint64_t returns;
+	uint64_t ucalls;
+	uint64_t fails;
+	uint64_t slowest_fail;
+	uint32_t first_exit;
+};
+
+struct world {
+	struct kvm_vm *vm;
+	struct kvm_vcpu *vcpus[MAX_APS + 1];
+	struct ctl *ctl;
+	uint32_t nr_aps;
+	/* The guest is up to no good, vCPUs may exit for whatever reason. */
+	bool chaos;
+	struct ap aps[MAX_APS + 1];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+/* Done for the sake of the EINTR that it brings about. */
+static void sigusr1_handler(int sig)
+{
+}
+
+#define wait_until(cond, fmt, ...)						\
+do {										\
+	const uint64_t deadline = now_ns() + WAIT_SECONDS * NSEC_PER_SEC;	\
+										\
+	while (!(cond)) {							\
+		TEST_ASSERT(now_ns() < deadline, "Timed out: " fmt, ##__VA_ARGS__); \
+		usleep(500);							\
+	}									\
+} while (0)
+
+static void *ap_thread(void *arg)
+{
+	struct ap *ap = arg;
+	struct kvm_run *run = ap->vcpu->run;
+	bool first = true;
+	uint64_t start;
+	struct ucall uc;
+	int r;
+
+	for (;;) {
+		while (READ_ONCE(ap->park) && !READ_ONCE(ap->stop)) {
+			WRITE_ONCE(ap->parked, true);
+			first = true;
+			usleep(500);
+		}
+		WRITE_ONCE(ap->parked, false);
+		if (READ_ONCE(ap->stop))
+			return NULL;
+
+		start = now_ns();
+		r = snp_vcpu_run(ap->vcpu);
+		if (r && (errno == EINTR || errno == EAGAIN))
+			continue;
+
+		if (first)
+			WRITE_ONCE(ap->first_exit, r ? -1u : run->exit_reason);
+		first = false;
+		WRITE_ONCE(ap->returns, ap->returns + 1);
+
+		if (!r && run->exit_reason == KVM_EXIT_FAIL_ENTRY) {
+			ap->slowest_fail = max(ap->slowest_fail, now_ns() - start);
+			WRITE_ONCE(ap->fails, ap->fails + 1);
+			usleep(1000);
+		} else if (ap->w->chaos) {
+			usleep(200);
+		} else {
+			TEST_ASSERT(!r, "KVM_RUN of vCPU %u failed, errno %d",
+				    ap->id, errno);
+			switch (snp_get_ucall(ap->vcpu, &uc)) {
+			case UCALL_SYNC:
+				WRITE_ONCE(ap->ucalls, ap->ucalls + 1);
+				break;
+			case UCALL_ABORT:
+				REPORT_GUEST_ASSERT(uc);
+			default:
+				TEST_FAIL("vCPU %u: unexpected exit: %s", ap->id,
+					  exit_reason_str(run->exit_reason));
+			}
+		}
+	}
+}
+
+static void ap_park(struct ap *ap)
+{
+	WRITE_ONCE(ap->parked, false);
+	WRITE_ONCE(ap->park, true);
+	/* Again and again: a signal that comes before the ioctl() is lost. */
+	wait_until(({ pthread_kill(ap->thread, SIGUSR1); READ_ONCE(ap->parked); }),
+		   "vCPU %u doesn't come out of KVM_RUN", ap->id);
+}
+
+static void ap_unpark(struct ap *ap)
+{
+	WRITE_ONCE(ap->first_exit, 0);
+	WRITE_ONCE(ap->park, false);
+}
+
+static void ap_set_runnable(struct ap *ap)
+{
+	struct kvm_mp_state runnable = { .mp_state = KVM_MP_STATE_RUNNABLE };
+
+	vcpu_mp_state_set(ap->vcpu, &runnable);
+}
+
+/* Run the boot vCPU until it has done what it is told. */
+static uint64_t bsp_call(struct world *w, uint64_t cmd, uint32_t ap,
+			 uint64_t gpa, uint32_t request)
+{
+	struct ucall uc;
+	int r;
+
+	w->ctl->cmd = cmd;
+	w->ctl->ap = ap;
+	w->ctl->gpa = gpa;
+	w->ctl->request = request;
+
+	do {
+		r = snp_vcpu_run(w->vcpus[0]);
+	} while (r && errno == EINTR);
+	TEST_ASSERT(!r, "KVM_RUN of the boot vCPU failed, errno %d", errno);
+
+	switch (snp_get_ucall(w->vcpus[0], &uc)) {
+	case UCALL_SYNC:
+		return w->ctl->ret;
+	case UCALL_ABORT:
+		REPORT_GUEST_ASSERT(uc);
+	default:
+		TEST_FAIL("Boot vCPU: unexpected exit: %s",
+			  exit_reason_str(w->vcpus[0]->run->exit_reason));
+	}
+}
+
+static struct world *world_create(uint32_t nr_aps)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct ucall uc;
+	int i;
+
+	TEST_ASSERT(w, "No memory");
+	w->nr_aps = nr_aps;
+	w->vm = snp_vm_create(nr_aps + 1, guest_bsp, w->vcpus);
+	snp_vm_add_private_mem(w->vm, VMSA_SLOT, VMSA_MEM, VMSA_NPAGES);
+	snp_vm_add_private_mem(w->vm, OTHER_SLOT, OTHER_MEM, OTHER_NPAGES);
+	snp_vm_add_shared_mem(w->vm, CTL_SLOT, CTL_MEM, CTL_NPAGES);
+	vm_install_exception_handler(w->vm, SNP_VC_VECTOR, guest_vc_handler);
+	vm_install_exception_handler(w->vm, NMI_VECTOR, guest_nmi_handler);
+
+	w->ctl = addr_gpa2hva(w->vm, CTL_MEM);
+	w->ctl->nr_aps = nr_aps;
+	snp_vm_start(w->vm);
+
+	TEST_ASSERT(!snp_vcpu_run(w->vcpus[0]) &&
+		    snp_get_ucall(w->vcpus[0], &uc) == UCALL_SYNC,
+		    "Boot vCPU doesn't start: %s",
+		    exit_reason_str(w->vcpus[0]->run->exit_reason));
+
+	for (i = 1; i <= nr_aps; i++) {
+		struct ap *ap = &w->aps[i];
+
+		ap->w = w;
+		ap->id = i;
+		ap->vcpu = w->vcpus[i];
+		TEST_ASSERT(!pthread_create(&ap->thread, NULL, ap_thread, ap),
+			    "pthread_create() failed");
+	}
+	return w;
+}
+
+static void world_destroy(struct world *w)
+{
+	int i;
+
+	for (i = 1; i <= w->nr_aps; i++)
+		ap_park(&w->aps[i]);
+	for (i = 1; i <= w->nr_aps; i++) {
+		WRITE_ONCE(w->aps[i].stop, true);
+		pthread_join(w->aps[i].thread, NULL);
+	}
+	kvm_vm_free(w->vm);
+	free(w);
+}
+
+static void ap_create_at(struct world *w, uint32_t ap, uint64_t gpa)
+{
+	TEST_ASSERT_EQ(bsp_call(w, BSP_CREATE, ap, gpa, SVM_VMGEXIT_AP_CREATE), 0);
+}
+
+static void ap_create(struct world *w, uint32_t ap)
+{
+	ap_create_at(w, ap, vmsa_gpa(ap));
+}
+
+static void ap_destroy(struct world *w, uint32_t ap)
+{
+	TEST_ASSERT_EQ(bsp_call(w, BSP_DESTROY, ap, 0, 0), 0);
+}
+
+/* Returns how often the vCPU has come back to userspace so far. */
+static uint64_t expect_runs(struct world *w, uint32_t ap)
+{
+	struct ap_ctl *ctl = &w->ctl->aps[ap];
+	const uint64_t beats = READ_ONCE(ctl->beats);
+
+	/* More than one: AP_SPIN may have been about to count when it stopped. */
+	wait_until(READ_ONCE(ctl->beats) >= beats + 3, "vCPU %u doesn't run", ap);
+	return READ_ONCE(w->aps[ap].returns);
+}
+
+/* The vCPU runs and hasn't come back to userspace since @returns was read. */
+static void expect_unharmed(struct world *w, uint32_t ap, uint64_t returns)
+{
+	TEST_ASSERT_EQ(expect_runs(w, ap), returns);
+}
+
+/* KVM_RUN fails, at once, and does so each time it is tried. */
+static void expect_fails(struct world *w, uint32_t ap)
+{
+	struct ap *a = &w->aps[ap];
+	const uint64_t fails = READ_ONCE(a->fails);
+	uint64_t beats;
+
+	wait_until(READ_ONCE(a->fails) > fails, "KVM_RUN of vCPU %u doesn't fail", ap);
+
+	beats = READ_ONCE(w->ctl->aps[ap].beats);
+	wait_until(READ_ONCE(a->fails) >= fails + 5,
+		   "KVM_RUN of vCPU %u doesn't fail each time", ap);
+
+	TEST_ASSERT_EQ(READ_ONCE(w->ctl->aps[ap].beats), beats);
+	TEST_ASSERT(a->slowest_fail < AT_ONCE_NS,
+		    "KVM_RUN of vCPU %u took %lu ns to fail", ap, a->slowest_fail);
+}
+
+static void expect_bsp_runs(struct world *w)
+{
+	const uint64_t beats = w->ctl->bsp_beats;
+
+	bsp_call(w, BSP_NOP, 0, 0, 0);
+	TEST_ASSERT_EQ(w->ctl->bsp_beats, beats + 1);
+}
+
+static void punch(struct world *w, uint64_t gpa, uint64_t npages)
+{
+	vm_guest_mem_punch_hole(w->vm, gpa, npages * PAGE_SIZE);
+}
+
+static int __send_msi(struct world *w, uint32_t ap, uint32_t delivery_mode)
+{
+	struct kvm_msi msi = {
+		.address_lo = 0xfee00000 | ap << 12,
+		.data = delivery_mode,
+	};
+
+	return __vm_ioctl(w->vm, KVM_SIGNAL_MSI, &msi);
+}
+
+#define send_nmi(w, ap)		__send_msi(w, ap, APIC_DM_NMI)
+
+static void send_init_sipi(struct world *w, uint32_t ap)
+{
+	__send_msi(w, ap, APIC_DM_INIT);
+	__send_msi(w, ap, APIC_DM_STARTUP);
+}
+
+/*
+ * The host
+ */
+
+/*
+ * Pages of a guest_memfd are unmovable, and the page allocator keeps lists for
+ * each CPU and kind of page.  Pipes use unmovable pages as well.
+ */
+static void write_pipe_pages(void)
+{
+	enum { NR_PIPES = 16, PIPE_SIZE = 1 << 20 };
+	static char buf[65536];
+	int fds[NR_PIPES][2];
+	ssize_t n;
+	int i;
+
+	memset(buf, 0x5a, sizeof(buf));
+	for (i = 0; i < NR_PIPES; i++) {
+		TEST_ASSERT(!pipe2(fds[i], O_NONBLOCK), "pipe2() failed");
+		fcntl(fds[i][1], F_SETPIPE_SZ, PIPE_SIZE);
+		do {
+			n = write(fds[i][1], buf, sizeof(buf));
+		} while (n > 0);
+	}
+	for (i = 0; i < NR_PIPES; i++) {
+		close(fds[i][0]);
+		close(fds[i][1]);
+	}
+}
+
+static void write_anon_pages(void)
+{
+	const size_t available = sysconf(_SC_AVPHYS_PAGES) * PAGE_SIZE;
+	const size_t size = min(available / 4, 128ul << 20);
+	void *mem;
+
+	mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	TEST_ASSERT(mem != MAP_FAILED, "mmap() failed");
+	memset(mem, 0xa5, size);
+	munmap(mem, size);
+}
+
+static void write_freed_pages(void)
+{
+	cpu_set_t allowed, one;
+	int cpu;
+
+	TEST_ASSERT(!sched_getaffinity(0, sizeof(allowed), &allowed),
+		    "sched_getaffinity() failed");
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &allowed))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		TEST_ASSERT(!sched_setaffinity(0, sizeof(one), &one),
+			    "sched_setaffinity() failed");
+		write_pipe_pages();
+	}
+	sched_setaffinity(0, sizeof(allowed), &allowed);
+	write_anon_pages();
+}
+
+static unsigned long read_taint(void)
+{
+	unsigned long taint;
+	FILE *f;
+
+	f = fopen("/proc/sys/kernel/tainted", "r");
+	TEST_ASSERT(f && fscanf(f, "%lu", &taint) == 1,
+		    "Can't read /proc/sys/kernel/tainted");
+	fclose(f);
+	return taint;
+}
+
+static bool is_splat(const char *record)
+{
+	static const char * const signs[] = {
+		"BUG: ", "WARNING: ", "Oops", "Call Trace:", "kernel BUG at",
+		"general protection fault", "RMPUPDATE failed", "RMP violation",
+		"SEV: Failed", "blocked for more than", "self-detected stall",
+		"possible recursive locking", "possible circular locking",
+		"Bad page state", "suspicious RCU usage",
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(signs); i++)
+		if (strstr(record, signs[i]))
+			return true;
+	return false;
+}
+
+struct host {
+	unsigned long taint;
+	int kmsg;
+	struct kvm_vcpu *bystander;
+};
+
+static void bystander_code(void)
+{
+	uint64_t i;
+
+	for (i = 0;; i++)
+		GUEST_SYNC(i);
+}
+
+static void host_probe(struct host *host)
+{
+	unsigned long taint;
+	char record[8192];
+	bool bad = false;
+	struct ucall uc;
+	ssize_t n;
+	int i;
+
+	write_freed_pages();
+
+	for (i = 0; i < 10; i++) {
+		vcpu_run(host->bystander);
+		TEST_ASSERT_EQ(get_ucall(host->bystander, &uc), UCALL_SYNC);
+	}
+
+	for (;;) {
+		n = read(host->kmsg, record, sizeof(record) - 1);
+		if (n < 0 && errno == EPIPE)
+			continue;
+		if (n <= 0)
+			break;
+		record[n] = 0;
+		if (is_splat(record)) {
+			ksft_print_msg("kernel: %s", record);
+			bad = true;
+		}
+	}
+	TEST_ASSERT(!bad, "The kernel complained");
+
+	taint = read_taint();
+	TEST_ASSERT(taint == host->taint, "Kernel got tainted, %lx -> %lx",
+		    host->taint, taint);
+}
+
+/*
+ * The cases
+ */
+
+static void test_life_cycle(struct host *host)
+{
+	struct world *w = world_create(1);
+	uint64_t beats;
+	int i;
+
+	/* First with the vCPU in KVM_RUN, waiting; then with one that was destroyed. */
+	for (i = 0; i < 3; i++) {
+		ap_create(w, 1);
+		expect_runs(w, 1);
+
+		ap_destroy(w, 1);
+		wait_until(({ beats = READ_ONCE(w->ctl->aps[1].beats); usleep(100000);
+			      beats == READ_ONCE(w->ctl->aps[1].beats); }),
+			   "vCPU runs although it was destroyed");
+	}
+
+	TEST_ASSERT_EQ(bsp_call(w, BSP_CREATE, 1, vmsa_gpa(1),
+				SVM_VMGEXIT_AP_CREATE_ON_INIT), 0);
+	beats = READ_ONCE(w->ctl->aps[1].beats);
+	usleep(100000);
+	TEST_ASSERT_EQ(READ_ONCE(w->ctl->aps[1].beats), beats);
+	send_init_sipi(w, 1);
+	expect_runs(w, 1);
+
+	TEST_ASSERT_EQ(w->aps[1].fails, 0);
+	host_probe(host);
+	world_destroy(w);
+}
+
+static void test_punch(struct host *host)
+{
+	struct world *w = world_create(1);
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		ap_create(w, 1);
+		expect_runs(w, 1);
+
+		punch(w, vmsa_gpa(1), 1);
+		expect_fails(w, 1);
+		expect_bsp_runs(w);
+		host_probe(host);
+	}
+
+	ap_create(w, 1);
+	expect_runs(w, 1);
+	world_destroy(w);
+}
+
+static void test_punch_neighbour(struct host *host)
+{
+	struct world *w = world_create(1);
+	uint64_t returns;
+
+	TEST_ASSERT_EQ(bsp_call(w, BSP_PREPARE, 0, vmsa_gpa(1) + PAGE_SIZE, 0), 0);
+	TEST_ASSERT_EQ(bsp_call(w, BSP_PREPARE, 0, vmsa_gpa(1) - PAGE_SIZE, 0), 0);
+	ap_create(w, 1);
+	returns = expect_runs(w, 1);
+
+	punch(w, vmsa_gpa(1) + PAGE_SIZE, 1);
+	expect_unharmed(w, 1, returns);
+	punch(w, vmsa_gpa(1) - PAGE_SIZE, 1);
+	expect_unharmed(w, 1, returns);
+	/* Nothing is there any more. */
+	punch(w, vmsa_gpa(1) + PAGE_SIZE, 8);
+	expect_unharmed(w, 1, returns);
+
+	host_probe(host);
+	world_destroy(w);
+}
+
+static void punch_while_waiting(struct host *host, uint64_t mode)
+{
+	struct world *w = world_create(1);
+	struct ap *ap = &w->aps[1];
+	uint64_t beats;
+
+	w->ctl->aps[1].mode = mode;
+	ap_create(w, 1);
+	wait_until(READ_ONCE(w->ctl->aps[1].beats), "vCPU doesn't start");
+	usleep(200000);
+	beats = READ_ONCE(w->ctl->aps[1].beats);
+
+	punch(w, vmsa_gpa(1), 1);
+	host_probe(host);
+
+	/* A vCPU that waits may go on waiting, but not run. */
+	ap_park(ap);
+	ap_set_runnable(ap);
+	ap_unpark(ap);
+	expect_fails(w, 1);
+	TEST_ASSERT_EQ(ap->first_exit, KVM_EXIT_FAIL_ENTRY);
+	TEST_ASSERT_EQ(READ_ONCE(w->ctl->aps[1].beats), beats);
+
+	w->ctl->aps[1].mode = AP_SPIN;
+	ap_create(w, 1);
+	expect_runs(w, 1);
+	host_probe(host);
+	world_destroy(w);
+}
+
+static void test_punch_halted(struct host *host)
+{
+	punch_while_waiting(host, AP_HALT);
+}
+
+static void test_punch_reset_hold(struct host *host)
+{
+	punch_while_waiting(host, AP_RESET_HOLD);
+}
+
+static void test_punch_between_runs(struct host *host)
+{
+	struct world *w = world_create(1);
+	struct ap *ap = &w->aps[1];
+	int mode;
+
+	/* Once interrupted in the guest, once with I/O to be completed. */
+	for (mode = AP_SPIN; mode <= AP_UCALL; mode++) {
+		w->ctl->aps[1].mode = mode;
+		ap_create(w, 1);
+		expect_runs(w, 1);
+
+		ap_park(ap);
+		punch(w, vmsa_gpa(1), 1);
+		host_probe(host);
+		ap_unpark(ap);
+		expect_fails(w, 1);
+		TEST_ASSERT_EQ(ap->first_exit, KVM_EXIT_FAIL_ENTRY);
+	}
+
+	ap_create(w, 1);
+	expect_runs(w, 1);
+	world_destroy(w);
+}
+
+static void test_punch_exiting(struct host *host)
+{
+	struct world *w = world_create(1);
+	int i;
+
+	w->ctl->aps[1].mode = AP_UCALL;
+	for (i = 0; i < 10; i++) {
+		ap_create(w, 1);
+		expect_runs(w, 1);
+		usleep(i * 300);
+		punch(w, vmsa_gpa(1), 1);
+		expect_fails(w, 1);
+	}
+	TEST_ASSERT(w->aps[1].ucalls, "vCPU never exited for a ucall");
+
+	host_probe(host);
+	world_destroy(w);
+}
+
+struct kicker {
+	struct world *w;
+	bool stop;
+};
+
+static void *kicker_thread(void *arg)
+{
+	struct kicker *k = arg;
+
+	/* KVM kicks the vCPU for an NMI and doesn't wait for it to exit. */
+	while (!READ_ONCE(k->stop)) {
+		send_nmi(k->w, 1);
+		sched_yield();
+	}
+	return NULL;
+}
+
+static void test_conversion(struct host *host)
+{
+	struct world *w = world_create(1);
+	struct kicker kicker = { .w = w };
+	pthread_t threads[2];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_create(&threads[i], NULL, kicker_thread, &kicker);
+
+	for (i = 0; i < NR_CONVERSION_ROUNDS; i++) {
+		ap_create(w, 1);
+		expect_runs(w, 1);
+
+		vm_mem_set_shared(w->vm, vmsa_gpa(1), PAGE_SIZE);
+		punch(w, vmsa_gpa(1), 1);
+		expect_fails(w, 1);
+		if (i % 10 == 9)
+			host_probe(host);
+	}
+
+	WRITE_ONCE(kicker.stop, true);
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+
+	ap_create(w, 1);
+	expect_runs(w, 1);
+	world_destroy(w);
+}
+
+static void test_memslot_delete(struct host *host)
+{
+	struct world *w = world_create(1);
+	uint64_t offset;
+	int fd;
+
+	ap_create(w, 1);
+	expect_runs(w, 1);
+
+	/* The file, and thus the page, survives the memslot. */
+	fd = dup(snp_gmem_fd(w->vm, vmsa_gpa(1), &offset));
+	TEST_ASSERT(fd >= 0, "dup() failed");
+	vm_mem_region_delete(w->vm, VMSA_SLOT);
+	expect_fails(w, 1);
+	expect_bsp_runs(w);
+
+	TEST_ASSERT(!fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
+			       offset, PAGE_SIZE), "fallocate() failed");
+	host_probe(host);
+	close(fd);
+	host_probe(host);
+
+	ap_create_at(w, 1, other_gpa(1));
+	expect_runs(w, 1);
+	world_destroy(w);
+}
+
+static void test_memslot_move(struct host *host)
+{
+	struct world *w = world_create(1);
+	struct kvm_userspace_memory_region2 region;
+	uint64_t returns;
+	int r;
+
+	ap_create(w, 1);
+	returns = expect_runs(w, 1);
+
+	/* KVM doesn't let memslots with guest_memfd move. */
+	region = memslot2region(w->vm, VMSA_SLOT)->region;
+	region.guest_phys_addr = NO_MEM;
+	r = __vm_ioctl(w->vm, KVM_SET_USER_MEMORY_REGION2, &region);
+	TEST_ASSERT(r == -1 && errno == EINVAL, "Moved a memslot with guest_memfd");
+	expect_unharmed(w, 1, returns);
+
+	/* What userspace can do instead: the same file, at another address. */
+	region = memslot2region(w->vm, VMSA_SLOT)->region;
+	region.memory_size = 0;
+	vm_ioctl(w->vm, KVM_SET_USER_MEMORY_REGION2, &region);
+	expect_fails(w, 1);
+	region = memslot2region(w->vm, VMSA_SLOT)->region;
+	region.guest_phys_addr = NO_MEM;
+	vm_ioctl(w->vm, KVM_SET_USER_MEMORY_REGION2, &region);
+	expect_fails(w, 1);
+
+	TEST_ASSERT(!fallocate(region.guest_memfd,
+			       FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
+			       0, region.memory_size), "fallocate() failed");
+	host_probe(host);
+
+	ap_create_at(w, 1, other_gpa(1));
+	expect_runs(w, 1);
+	world_destroy(w);
+}
+
+static void test_memslot_delete_other(struct host *host)
+{
+	struct world *w = world_create(1);
+	uint64_t returns;
+
+	TEST_ASSERT_EQ(bsp_call(w, BSP_PREPARE, 0, other_gpa(1), 0), 0);
+	ap_create(w, 1);
+	returns = expect_runs(w, 1);
+
+	vm_mem_region_delete(w->vm, OTHER_SLOT);
+	expect_unharmed(w, 1, returns);
+
+	host_probe(host);
+	world_destroy(w);
+}
+
+static void test_gmem_close(struct host *host)
+{
+	struct world *w = world_create(1);
+	struct userspace_mem_region *region;
+
+	ap_create(w, 1);
+	expect_runs(w, 1);
+
+	region = memslot2region(w->vm, VMSA_SLOT);
+	TEST_ASSERT(!close(region->region.guest_memfd), "close() failed");
+	region->region.guest_memfd = -1;
+	expect_fails(w, 1);
+	expect_bsp_runs(w);
+	host_probe(host);
+
+	ap_create_at(w, 1, other_gpa(1));
+	expect_runs(w, 1);
+	world_destroy(w);
+}
+
+static void test_many_vcpus(struct host *host)
+{
+	struct world *w = world_create(MAX_APS);
+	uint64_t returns;
+	int i;
+
+	for (i = 1; i <= MAX_APS; i++)
+		ap_create(w, i);
+	for (i = 1; i <= MAX_APS; i++)
+		expect_runs(w, i);
+
+	/* First and last of the range, and one amidst others. */
+	for (i = 1; i <= MAX_APS; i += (MAX_APS - 1) / 2) {
+		int other = i == 1 ? 2 : i - 1;
+
+		returns = expect_runs(w, other);
+		punch(w, vmsa_gpa(i), 1);
+		expect_fails(w, i);
+		expect_unharmed(w, other, returns);
+		ap_create(w, i);
+		expect_runs(w, i);
+	}
+
+	punch(w, VMSA_MEM, VMSA_NPAGES);
+	for (i = 1; i <= MAX_APS; i++)
+		expect_fails(w, i);
+	expect_bsp_runs(w);
+	host_probe(host);
+
+	for (i = 1; i <= MAX_APS; i++)
+		ap_create(w, i);
+	for (i = 1; i <= MAX_APS; i++)
+		expect_runs(w, i);
+	world_destroy(w);
+}
+
+static void test_same_vmsa(struct host *host)
+{
+	struct world *w = world_create(2);
+	int i;
+
+	/* The CPU lets one of them in at a time, if at all. */
+	w->chaos = true;
+	ap_create(w, 1);
+	expect_runs(w, 1);
+	bsp_call(w, BSP_REQUEST, 2, vmsa_gpa(1), SVM_VMGEXIT_AP_CREATE);
+	usleep(500000);
+
+	punch(w, vmsa_gpa(1), 1);
+	expect_fails(w, 1);
+	expect_fails(w, 2);
+	expect_bsp_runs(w);
+	host_probe(host);
+
+	for (i = 1; i <= 2; i++) {
+		ap_create(w, i);
+		expect_runs(w, i);
+	}
+	world_destroy(w);
+}
+
+static void *chaos_bsp_thread(void *arg)
+{
+	bsp_call(arg, BSP_CHAOS, 0, 0, 0);
+	return NULL;
+}
+
+struct chaos {
+	struct world *w;
+	unsigned int seed;
+	bool stop;
+	uint64_t nr_ops;
+};
+
+static void *chaos_host_thread(void *arg)
+{
+	struct chaos *c = arg;
+	struct world *w = c->w;
+	uint64_t gpa, offset;
+	uint32_t ap;
+	int fd;
+
+	fd = snp_gmem_fd(w->vm, VMSA_MEM, &offset);
+
+	while (!READ_ONCE(c->stop)) {
+		ap = 1 + rand_r(&c->seed) % w->nr_aps;
+		gpa = VMSA_MEM + rand_r(&c->seed) % VMSA_NPAGES * PAGE_SIZE;
+
+		switch (rand_r(&c->seed) % 8) {
+		case 0:
+			gpa = vmsa_gpa(ap);
+			fallthrough;
+		case 1:
+			punch(w, gpa, 1);
+			break;
+		case 2:
+			punch(w, VMSA_MEM, VMSA_NPAGES);
+			break;
+		case 3:
+			vm_mem_set_shared(w->vm, gpa, PAGE_SIZE);
+			punch(w, gpa, 1);
+			break;
+		case 4:
+			vm_mem_set_private(w->vm, gpa, PAGE_SIZE);
+			break;
+		case 5:
+			/* EINTR and the like don't matter. */
+			if (fallocate(fd, FALLOC_FL_KEEP_SIZE, gpa - VMSA_MEM, PAGE_SIZE))
+				sched_yield();
+			break;
+		case 6:
+			send_nmi(w, ap);
+			break;
+		case 7:
+			send_init_sipi(w, ap);
+			break;
+		}
+
+		c->nr_ops++;
+		if (rand_r(&c->seed) % 4 == 0)
+			usleep(rand_r(&c->seed) % 5000);
+	}
+	return NULL;
+}
+
+static void test_chaos(struct host *host)
+{
+	struct world *w = world_create(3);
+	const uint64_t end = now_ns() + chaos_seconds * NSEC_PER_SEC;
+	struct chaos chaos[2] = {};
+	pthread_t bsp, threads[2];
+	int i;
+
+	w->chaos = true;
+	w->ctl->seed = seed;
+	pthread_create(&bsp, NULL, chaos_bsp_thread, w);
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		chaos[i].w = w;
+		chaos[i].seed = seed + i;
+		pthread_create(&threads[i], NULL, chaos_host_thread, &chaos[i]);
+	}
+
+	while (now_ns() < end) {
+		host_probe(host);
+		usleep(100000);
+	}
+
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		WRITE_ONCE(chaos[i].stop, true);
+		pthread_join(threads[i], NULL);
+	}
+	WRITE_ONCE(w->ctl->stop, 1);
+	pthread_join(bsp, NULL);
+	ksft_print_msg("seed %u: %lu rounds in the guest, %lu operations of the host\n",
+		       seed, w->ctl->bsp_beats, chaos[0].nr_ops + chaos[1].nr_ops);
+
+	/* All is forgiven. */
+	for (i = 1; i <= w->nr_aps; i++) {
+		ap_destroy(w, i);
+		ap_create(w, i);
+		expect_runs(w, i);
+	}
+	host_probe(host);
+	world_destroy(w);
+}
+
+static void test_two_vms(struct host *host)
+{
+	struct world *a = world_create(1);
+	struct world *b = world_create(1);
+	uint64_t returns;
+
+	ap_create(a, 1);
+	ap_create(b, 1);
+	expect_runs(a, 1);
+	returns = expect_runs(b, 1);
+
+	punch(a, vmsa_gpa(1), 1);
+	expect_fails(a, 1);
+	expect_unharmed(b, 1, returns);
+	host_probe(host);
+	world_destroy(a);
+
+	expect_runs(b, 1);
+	expect_bsp_runs(b);
+	host_probe(host);
+	world_destroy(b);
+}
+
+static void *punch_thread(void *arg)
+{
+	for (;;)
+		punch(arg, VMSA_MEM, VMSA_NPAGES);
+	return NULL;
+}
+
+static void test_teardown(struct host *host)
+{
+	unsigned int rand = seed;
+	pthread_t thread;
+	struct world *w;
+	int i, status;
+	int fds[2];
+	pid_t pid;
+	char c;
+
+	for (i = 0; i < NR_TEARDOWN_ROUNDS; i++) {
+		TEST_ASSERT(!pipe(fds), "pipe() failed");
+		pid = fork();
+		TEST_ASSERT(pid >= 0, "fork() failed");
+		if (!pid) {
+			w = world_create(2);
+			ap_create(w, 1);
+			ap_create(w, 2);
+			expect_runs(w, 1);
+			expect_runs(w, 2);
+			/* Some rounds kill the vCPUs on the VMSA, some after. */
+			if (i % 2)
+				pthread_create(&thread, NULL, punch_thread, w);
+			TEST_ASSERT(write(fds[1], "", 1) == 1, "write() failed");
+			for (;;)
+				pause();
+		}
+
+		/* If it failed then it is gone, and so is the pipe. */
+		close(fds[1]);
+		TEST_ASSERT(read(fds[0], &c, 1) == 1, "VM to be torn down failed");
+		close(fds[0]);
+		usleep(rand_r(&rand) % 20000);
+		kill(pid, SIGKILL);
+		TEST_ASSERT(waitpid(pid, &status, 0) == pid, "waitpid() failed");
+		host_probe(host);
+	}
+}
+
+static void test_bad_address(struct host *host)
+{
+	static const uint64_t refused[] = {
+		VMSA_MEM + PAGE_SIZE + 8,	/* unaligned */
+		VMSA_MEM,			/* 2MiB aligned: hardware erratum */
+		1ULL << 52,			/* no physical address at all */
+	};
+	const uint64_t not_private = other_gpa(5), not_vmsa = other_gpa(6);
+	const uint64_t useless[] = {
+		NO_MEM + PAGE_SIZE,		/* no memslot */
+		CTL_MEM + PAGE_SIZE,		/* memslot without guest_memfd */
+		not_private,
+		not_vmsa,
+	};
+	struct world *w = world_create(1);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(refused); i++)
+		TEST_ASSERT(bsp_call(w, BSP_REQUEST, 1, refused[i], SVM_VMGEXIT_AP_CREATE),
+			    "AP Creation with VMSA at 0x%lx was not refused", refused[i]);
+	TEST_ASSERT_EQ(w->aps[1].returns, 0);
+
+	TEST_ASSERT_EQ(bsp_call(w, BSP_PREPARE, 0, not_vmsa, 0), 0);
+	for (i = 0; i < ARRAY_SIZE(useless); i++) {
+		TEST_ASSERT_EQ(bsp_call(w, BSP_REQUEST, 1, useless[i],
+					SVM_VMGEXIT_AP_CREATE), 0);
+		expect_fails(w, 1);
+
+		/* It is no worse for having failed. */
+		ap_create(w, 1);
+		expect_runs(w, 1);
+		ap_destroy(w, 1);
+	}
+
+	host_probe(host);
+	world_destroy(w);
+}
+
+static const struct {
+	unsigned int number;
+	const char *name;
+	void (*fn)(struct host *host);
+} cases[] = {
+	{ 1, "AP created, destroyed, created again", test_life_cycle },
+	{ 2, "VMSA punched while its vCPU spins", test_punch },
+	{ 3, "neighbour of the VMSA punched", test_punch_neighbour },
+	{ 4, "VMSA punched while its vCPU is halted", test_punch_halted },
+	{ 4, "VMSA punched while its vCPU is in AP reset hold", test_punch_reset_hold },
+	{ 4, "VMSA punched between two KVM_RUNs", test_punch_between_runs },
+	{ 4, "VMSA punched while its vCPU exits", test_punch_exiting },
+	{ 5, "VMSA made shared and punched, with kicks", test_conversion },
+	{ 6, "memslot of the VMSA deleted", test_memslot_delete },
+	{ 6, "memslot of the VMSA moved", test_memslot_move },
+	{ 6, "another memslot deleted", test_memslot_delete_other },
+	{ 7, "guest_memfd of the VMSA closed", test_gmem_close },
+	{ 8, "many vCPUs, one punch", test_many_vcpus },
+	{ 9, "one VMSA for two vCPUs", test_same_vmsa },
+	{ 10, "random creations against random punches", test_chaos },
+	{ 11, "two VMs side by side", test_two_vms },
+	{ 11, "VM torn down while punching", test_teardown },
+	{ 12, "bad VMSA addresses", test_bad_address },
+};
+
+/* All of it gone, so are the pages.  Can there be another SNP VM? */
+static void test_aftermath(struct host *host)
+{
+	struct world *w = world_create(1);
+
+	ap_create(w, 1);
+	expect_runs(w, 1);
+	world_destroy(w);
+	host_probe(host);
+}
+
+static int run_in_child(void (*fn)(struct host *host), struct host *host,
+			unsigned int seconds)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	TEST_ASSERT(pid >= 0, "fork() failed");
+	if (!pid) {
+		alarm(seconds);
+		/* The VM has to be this process'; the log goes on. */
+		vm_create_with_one_vcpu(&host->bystander, bystander_code);
+		fn(host);
+		exit(KSFT_PASS);
+	}
+
+	TEST_ASSERT(waitpid(pid, &status, 0) == pid, "waitpid() failed");
+	if (WIFSIGNALED(status)) {
+		ksft_print_msg("killed by signal %d%s\n", WTERMSIG(status),
+			       WTERMSIG(status) == SIGALRM ? ": it took too long" : "");
+		return KSFT_FAIL;
+	}
+	return WEXITSTATUS(status) ? KSFT_FAIL : KSFT_PASS;
+}
+
+static void help(const char *name)
+{
+	printf("usage: %s [-h] [-l] [-c case] [-s seed] [-t seconds]\n"
+	       " -c: run the cases with this number only (may be repeated)\n"
+	       " -l: list the cases\n"
+	       " -s: seed of what is random\n"
+	       " -t: time that case 10 takes, by default %u seconds\n",
+	       name, chaos_seconds);
+}
+
+int main(int argc, char *argv[])
+{
+	struct sigaction sa = { .sa_handler = sigusr1_handler };
+	unsigned int i, nr_selected = 0;
+	uint64_t selected = 0;
+	struct host host = {};
+	int opt, result;
+
+	seed = time(NULL);
+	while ((opt = getopt(argc, argv, "c:hls:t:")) != -1) {
+		switch (opt) {
+		case 'c':
+			i = atoi_positive("Case", optarg);
+			TEST_ASSERT(i <= cases[ARRAY_SIZE(cases) - 1].number,
+				    "No case %u", i);
+			selected |= BIT_ULL(i);
+			break;
+		case 'l':
+			for (i = 0; i < ARRAY_SIZE(cases); i++)
+				printf("%u %s\n", cases[i].number, cases[i].name);
+			return 0;
+		case 's':
+			seed = atoi_non_negative("Seed", optarg);
+			break;
+		case 't':
+			chaos_seconds = atoi_positive("Number of seconds", optarg);
+			break;
+		case 'h':
+			help(argv[0]);
+			return 0;
+		default:
+			help(argv[0]);
+			return KSFT_FAIL;
+		}
+	}
+
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_VM_TYPES));
+	__TEST_REQUIRE(snp_is_supported(), "KVM can't run SEV-SNP guests here");
+	__TEST_REQUIRE(!access("/dev/kmsg", R_OK), "Reading /dev/kmsg takes root");
+
+	sigaction(SIGUSR1, &sa, NULL);
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		if (!selected || selected & BIT_ULL(cases[i].number))
+			nr_selected++;
+
+	ksft_print_header();
+	ksft_set_plan(nr_selected);
+	ksft_print_msg("Seed: %u\n", seed);
+
+	host.taint = read_taint();
+	host.kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	TEST_ASSERT(host.kmsg >= 0, "Can't open /dev/kmsg");
+	lseek(host.kmsg, 0, SEEK_END);
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (selected && !(selected & BIT_ULL(cases[i].number)))
+			continue;
+
+		result = run_in_child(cases[i].fn, &host, CASE_SECONDS + chaos_seconds);
+		if (run_in_child(test_aftermath, &host, CASE_SECONDS))
+			result = KSFT_FAIL;
+		/* A splat is reported once. */
+		host.taint = read_taint();
+
+		ksft_test_result_report(result, "%u %s\n", cases[i].number, cases[i].name);
+	}
+
+	ksft_finished();
+}
