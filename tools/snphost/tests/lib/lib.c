@@ -354,6 +354,7 @@ static struct {
 	void *volatile arg;
 } work[MAX_CPUS];
 static volatile unsigned int cpus_up = 1;
+static bool started;
 
 unsigned int cpu_id(void)
 {
@@ -406,6 +407,7 @@ unsigned int smp_start(void)
 {
 	unsigned int cpu, i, want;
 
+	started = true;
 	memcpy((void *)AP_TRAMPOLINE, ap_tramp, ap_tramp_end - ap_tramp);
 	for (cpu = 1; cpu < MAX_CPUS; cpu++) {
 		want = cpus_up + 1;
@@ -420,6 +422,11 @@ unsigned int smp_start(void)
 			break;
 	}
 	return cpus_up;
+}
+
+bool smp_up(void)
+{
+	return started;
 }
 
 bool smp_busy(unsigned int cpu)

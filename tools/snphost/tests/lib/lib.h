@@ -204,6 +204,10 @@ struct trap {
 	uint64_t resume[8];
 };
 
+/*
+ * -Wno-clobbered: TRY() changes no variable that is used after a trap, except
+ * in its statement; what that assigns is lost if it traps.
+ */
 struct trap *trap_self(void);
 int trap_save(uint64_t *buf) __attribute__((returns_twice));
 void trap_resume(uint64_t *buf) __attribute__((noreturn));
@@ -235,6 +239,7 @@ extern void (*irq_hook)(int vector);
 /* ---- CPUs ---- */
 unsigned int cpu_id(void);		/* local APIC ID; any CPU */
 unsigned int smp_start(void);		/* starts all; their number */
+bool smp_up(void);			/* has smp_start() been called? */
 void smp_run(unsigned int cpu, void (*fn)(void *), void *arg);
 bool smp_busy(unsigned int cpu);
 void smp_wait(unsigned int cpu);
