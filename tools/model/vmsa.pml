@@ -102,8 +102,8 @@ inline reload()
 	:: else ->
 #ifdef NO_RMB
 		if
-		:: snapshot(); lookup()
-		:: lookup(); snapshot()
+		:: true -> snapshot(); lookup()
+		:: true -> lookup(); snapshot()
 		fi;
 #else
 		snapshot();
@@ -157,8 +157,8 @@ enter:	/* bounded by what the others do: nobody re-enters for nothing */
 	irqs_off = true;
 #ifdef NO_MODE_BARRIER
 	if
-	:: mode = IN; early = request
-	:: early = request; mode = IN
+	:: true -> mode = IN; early = request
+	:: true -> early = request; mode = IN
 	fi;
 #else
 	mode = IN;
