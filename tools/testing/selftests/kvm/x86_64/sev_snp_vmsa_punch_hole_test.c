@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -987,8 +988,10 @@ static void test_gmem_close(struct host *host)
 
 static void test_many_vcpus(struct host *host)
 {
+	static const uint32_t single[] = { 1, MAX_APS / 2, MAX_APS };
 	struct world *w = world_create(MAX_APS);
 	uint64_t returns;
+	uint32_t other;
 	int i;
 
 	for (i = 1; i <= MAX_APS; i++)
@@ -996,16 +999,15 @@ static void test_many_vcpus(struct host *host)
 	for (i = 1; i <= MAX_APS; i++)
 		expect_runs(w, i);
 
-	/* First and last of the range, and one amidst others. */
-	for (i = 1; i <= MAX_APS; i += (MAX_APS - 1) / 2) {
-		int other = i == 1 ? 2 : i - 1;
+	for (i = 0; i < ARRAY_SIZE(single); i++) {
+		other = single[i] == 1 ? 2 : single[i] - 1;
 
 		returns = expect_runs(w, other);
-		punch(w, vmsa_gpa(i), 1);
-		expect_fails(w, i);
+		punch(w, vmsa_gpa(single[i]), 1);
+		expect_fails(w, single[i]);
 		expect_unharmed(w, other, returns);
-		ap_create(w, i);
-		expect_runs(w, i);
+		ap_create(w, single[i]);
+		expect_runs(w, single[i]);
 	}
 
 	punch(w, VMSA_MEM, VMSA_NPAGES);
@@ -1196,6 +1198,8 @@ static void test_teardown(struct host *host)
 		pid = fork();
 		TEST_ASSERT(pid >= 0, "fork() failed");
 		if (!pid) {
+			/* In case that the parent runs out of time. */
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			w = world_create(2);
 			ap_create(w, 1);
 			ap_create(w, 2);

@@ -23,13 +23,19 @@
 #define SNP_DATA_ATTRIB		0xc93
 #define SNP_TSS64_ATTRIB	0x08b
 
+static void snp_guest_idle(void)
+{
+	for (;;)
+		asm volatile("hlt");
+}
+
 /**
  * snp_vm_create - create an SNP VM with a GHCB page for each vCPU
  * @nr_vcpus: number of vCPUs, which get the IDs 0 to @nr_vcpus - 1
  * @guest_code: where vCPU 0 starts
  * @vcpus: the vCPUs, on return
  *
- * Only vCPU 0 starts by itself.  The others wait for INIT or AP Creation.
+ * Only vCPU 0 runs @guest_code.  The others idle until AP Creation.
  * Memory and exception handlers can be added until snp_vm_start().
  *
  * Return: the VM.
@@ -41,15 +47,12 @@ struct kvm_vm *snp_vm_create(uint32_t nr_vcpus, void *guest_code,
 		.mode = VM_MODE_DEFAULT,
 		.type = KVM_X86_SNP_VM,
 	};
-	struct kvm_mp_state uninitialized = {
-		.mp_state = KVM_MP_STATE_UNINITIALIZED,
-	};
 	struct kvm_vm *vm;
 	int i;
 
 	vm = __vm_create_with_vcpus(shape, nr_vcpus, 0, guest_code, vcpus);
 	for (i = 1; i < nr_vcpus; i++)
-		vcpu_mp_state_set(vcpus[i], &uninitialized);
+		vcpu_arch_set_entry_point(vcpus[i], snp_guest_idle);
 
 	/* Without this exit KVM refuses the guest's page state changes. */
 	vm_enable_cap(vm, KVM_CAP_EXIT_HYPERCALL, BIT(KVM_HC_MAP_GPA_RANGE));
