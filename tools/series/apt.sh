@@ -91,21 +91,23 @@ EOF
 apt-get -c "$state/apt.conf" update > "$log" 2>&1 ||
 	die "cannot read the package archive for $package (log: $log)"
 mkdir -p "$CACHE/packages"
-cd "$CACHE/packages"
+cd "$TMP" || exit	# apt does not name a file that is in its directory already
 # apt checks what it downloads, and what is there already, against the
 # signed lists.
 if [[ $what == deb ]]; then
 	uri=$(apt-get -c "$state/apt.conf" download --print-uris "$package" 2>> "$log") ||
 		die "the archive has no package $package (log: $log)"
 	read -r _ file _ <<< "$uri"
+	cd "$CACHE/packages" || exit
 	apt-get -c "$state/apt.conf" download "$package" >> "$log" 2>&1 ||
 		die "cannot download $package (log: $log)"
 else
 	uri=$(apt-get -c "$state/apt.conf" source --print-uris --download-only "$package" 2>> "$log") ||
 		die "the archive has no source package $package (log: $log)"
 	file=$(awk '$2 ~ /\.dsc$/ { print $2; exit }' <<< "$uri")
+	cd "$CACHE/packages" || exit
 	apt-get -c "$state/apt.conf" source --download-only "$package" >> "$log" 2>&1 ||
 		die "cannot download the source of $package (log: $log)"
 fi
-[[ -s $file ]] || die "apt downloaded no $file (log: $log)"
+[[ -n $file && -s $file ]] || die "apt downloaded no $file (log: $log)"
 echo "$CACHE/packages/$file"

@@ -14,21 +14,16 @@ exec 9> "$CACHE/$BASE_KIND.lock"
 flock 9
 
 [[ -d $BASE_REPO ]] || sgit init -q --bare "$BASE_REPO"
+TMPREF=refs/bases/importing
 repo() { sgit --git-dir="$BASE_REPO" "$@"; }
 
-# import DIR MESSAGE: commit a plain tree. Author, date and message do not
-# depend on who does it and when, so neither does the commit.
+# import MESSAGE [OPTION...] < TAR: commit the files of an archive, print the
+# commit. It does not depend on who does it and when.
 import() {
-	local tree
-	export GIT_INDEX_FILE=$TMP/index
-	# Quick compression: a third of the time, and git repacks at its leisure.
-	repo -c core.looseCompression=1 -c core.autocrlf=false -c core.fileMode=true \
-		--work-tree="$1" add -A -f .
-	tree=$(repo write-tree)
-	unset GIT_INDEX_FILE
-	GIT_AUTHOR_NAME=$SERIES_NAME GIT_AUTHOR_EMAIL=$SERIES_EMAIL \
-	GIT_AUTHOR_DATE='2000-01-01T00:00:00Z' GIT_COMMITTER_DATE='2000-01-01T00:00:00Z' \
-		repo commit-tree -m "$2" "$tree"
+	"$TOP/tools/series/tar2git.py" "$@" |
+		repo -c core.compression=1 -c fastimport.unpackLimit=0 fast-import --quiet --done \
+			--force --date-format=raw > "$LOGS/fast-import.log" ||
+		die "git cannot take the files of $BASE (log: $LOGS/fast-import.log)"
 }
 
 from_user() {
@@ -49,9 +44,10 @@ from_user() {
 			die "${BASE_KIND^^}_SRC=$src: no $what tree (it has no $BASE_MARKER)"
 		[[ ! -e $src/.config && ! -e $src/include/config ]] ||
 			die "${BASE_KIND^^}_SRC=$src: was built in place, run 'make mrproper' there first"
-		commit=$(import "$(cd "$src" && pwd)" "$BASE from a plain tree")
-		repo update-ref "refs/bases/user/$BASE" "$commit"
-		echo "$commit"
+		# Hard links would show as such, if tar were let.
+		tar c --hard-dereference --sort=name -C "$src" . |
+			import "refs/bases/user/$BASE" "$BASE from a plain tree"
+		repo rev-parse "refs/bases/user/$BASE"
 	fi
 }
 
@@ -70,21 +66,23 @@ from_package() {
 	local ref=refs/bases/${BASE_PACKAGE:-$BASE_SOURCE}/${version//[^A-Za-z0-9.+-]/_}
 	if ! commit=$(repo rev-parse -q --verify "$ref"); then
 		say "$BASE: unpacking version $version (a minute)" >&2
-		mkdir "$src"
 		if [[ -n $BASE_PACKAGE ]]; then
+			# The distribution has git ignore all but its own debian/;
+			# here people add kernel files.
 			dpkg-deb --fsys-tarfile "$file" |
-				tar xO --wildcards './usr/src/linux-source-*.tar.xz' |
-				tar xJ -C "$src" --strip-components=1
+				tar xO --wildcards './usr/src/linux-source-*.tar.xz' | xz -dc |
+				import "$TMPREF" "$BASE_PACKAGE $version" --strip 1 --edit-gitignore
 		else
-			rmdir "$src"
 			dpkg-source --no-check -x "$file" "$src" > "$LOGS/dpkg-source.log" 2>&1 ||
 				die "cannot unpack $file (log: $LOGS/dpkg-source.log)"
-			rm -rf "$src/.pc"
+			tar c --hard-dereference --sort=name -C "$src" --exclude=./.pc . |
+				import "$TMPREF" "$BASE_SOURCE $version"
+			rm -rf "$src"
 		fi
-		[[ -f $src/$BASE_MARKER ]] || die "$file has no $BASE_MARKER"
-		commit=$(import "$src" "${BASE_PACKAGE:-$BASE_SOURCE} $version")
-		rm -rf "$src"
+		commit=$(repo rev-parse "$TMPREF")
+		repo cat-file -e "$commit:$BASE_MARKER" || die "$file has no $BASE_MARKER"
 		repo update-ref "$ref" "$commit"
+		repo update-ref -d "$TMPREF"
 	fi
 	repo update-ref "refs/bases/current/$BASE" "$commit"
 	echo "$commit"

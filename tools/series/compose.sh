@@ -48,15 +48,6 @@ export GIT_INDEX_FILE=$TMP/index
 store read-tree "$base"
 head=$base
 
-# whole_files PATCH: the paths in its "Whole-files:" list.
-whole_files() {
-	awk '/^diff --git / { exit }
-	     !notes { notes = /^---$/; next }
-	     sub(/^Whole-files:/, "") { on = 1 }
-	     on && NF == 0 { exit }
-	     on { for (i = 1; i <= NF; i++) print $i }' "$1"
-}
-
 # notes_of PATCH: what its author wrote below "---", without what is made anew.
 notes_of() {
 	awk '/^diff --git / { exit }
@@ -67,7 +58,8 @@ notes_of() {
 	     { print }' "$1" | sgit stripspace
 }
 
-: > "$TMP/notes"
+# A notes ref that is not there yet makes git complain.
+store notes --ref=series add -f -m "Part: base" "$base" 2> /dev/null
 for part in $parts; do
 	for patch in "$TOP/patches/$BASE/$part"/*.patch; do
 		name=${patch#"$TOP"/}

@@ -29,6 +29,7 @@ trap 'exit 143' TERM
 # git without the user's configuration: the same input gives the same bytes.
 sgit() {
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
+	GIT_AUTHOR_NAME=${GIT_AUTHOR_NAME:-$SERIES_NAME} GIT_AUTHOR_EMAIL=${GIT_AUTHOR_EMAIL:-$SERIES_EMAIL} \
 	GIT_COMMITTER_NAME=$SERIES_NAME GIT_COMMITTER_EMAIL=$SERIES_EMAIL \
 		git -c core.quotePath=false -c advice.detachedHead=false "$@"
 }
@@ -105,4 +106,13 @@ to_here() {
 		fi
 	done
 	return 1
+}
+
+# whole_files PATCH: the paths in the "Whole-files:" list of its notes.
+whole_files() {
+	awk '/^diff --git / { exit }
+	     !notes { notes = /^---$/; next }
+	     sub(/^Whole-files:/, "") { on = 1; for (i = 1; i <= NF; i++) print $i; next }
+	     on && NF == 0 { exit }
+	     on { for (i = 1; i <= NF; i++) print $i }' "$1"
 }

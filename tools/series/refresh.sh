@@ -33,7 +33,7 @@ stage=0
 
 part_of() {
 	local part path
-	part=$(wt notes --ref=series show "$1" 2> /dev/null | sed -n 's/^Part: //p' | head -1)
+	part=$({ wt notes --ref=series show "$1" 2> /dev/null || true; } | sed -n 's/^Part: //p' | head -1)
 	if [[ -z $part ]]; then
 		part=${parts[0]}
 		if [[ " ${parts[*]} " == *" tests "* ]]; then
@@ -106,7 +106,7 @@ for commit in "${commits[@]}"; do
 		-o "$out/$part" "$parent..$new")
 	# The notes go between "---" and the diffstat.
 	{
-		wt notes --ref=series show "$commit" 2> /dev/null | sed '/^Part: /d' | sgit stripspace
+		{ wt notes --ref=series show "$commit" 2> /dev/null || true; } | sed '/^Part: /d' | sgit stripspace
 		if [[ ${#added[@]} -gt 0 ]]; then
 			echo "Whole-files:"
 			printf '  %s\n' "${added[@]}" | sort
@@ -136,8 +136,7 @@ for part in "${parts[@]}"; do
 	for patch in "$dir"/*.patch; do
 		while read -r path; do
 			named_before[$path]=1
-		done < <(awk '/^diff --git / { exit } sub(/^Whole-files:/, "") { on = 1 }
-			      on && NF == 0 { exit } on { for (i = 1; i <= NF; i++) print $i }' "$patch")
+		done < <(whole_files "$patch")
 		[[ -e $out/$part/${patch##*/} ]] || rm "$patch"
 	done
 	for patch in "$out/$part"/*.patch; do
