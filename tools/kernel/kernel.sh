@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# kernel.sh TREE debug|small
+#
+# Configure and build the work tree build/TREE in build/TREE/obj-NAME, and print
+# the path of the bzImage. Building in a directory of the tree itself makes all
+# paths that the compiler sees relative, so that ccache can give one tree what
+# it compiled for another.
+. "$(dirname "$0")/../series/lib.sh"
+
+[[ $# -eq 2 ]] || die "usage: kernel.sh TREE debug|small"
+tree=$BUILD/$1 name=$2
+here=$TOP/tools/kernel
+obj=$tree/obj-$name
+log=$LOGS/kernel-$1-$name.log
+fragments=("$here/small.config")
+case $name in
+small) ;;
+debug) fragments+=("$here/debug.config") ;;
+*) die "no configuration '$name'" ;;
+esac
+[[ -f $tree/Kbuild ]] || die "no kernel tree $tree: 'make tree' first"
+grep -qs '^/obj-' "$tree/.git/info/exclude" ||
+	[[ ! -d $tree/.git/info ]] || echo '/obj-*/' >> "$tree/.git/info/exclude"
+
+cc=gcc
+if command -v ccache > /dev/null; then
+	cc="ccache gcc"
+	# A base and two configurations of it take 200 MB.
+	export CCACHE_NOHASHDIR=1
+fi
+# Who built it when must not make two builds differ.
+export KBUILD_BUILD_TIMESTAMP='2000-01-01' KBUILD_BUILD_USER=kvm-snp-vmsa KBUILD_BUILD_HOST=localhost
+build() { make -C "$tree" O="$obj" CC="$cc" HOSTCC="$cc" "$@"; }
+
+mkdir -p "$obj"
+sed 's/[ \t]*#.*//; /^$/d' "${fragments[@]}" > "$TMP/fragment"
+if ! cmp -s "$TMP/fragment" "$obj/.fragment" || [[ ! -f $obj/.config ]]; then
+	build KCONFIG_ALLCONFIG="$TMP/fragment" allnoconfig > "$log" 2>&1 ||
+		die "cannot configure (log: $log)"
+	missing=$(grep -vxF -f "$obj/.config" "$TMP/fragment" || true)
+	[[ -z $missing ]] || die "the kernel does not take over: $(xargs <<< "$missing")"
+	cp "$TMP/fragment" "$obj/.fragment"
+fi
+
+# Progress: one line every 15 s.
+start=$SECONDS
+timeout "${KERNEL_TIMEOUT:-3000}" make -C "$tree" O="$obj" CC="$cc" HOSTCC="$cc" -j"$(nproc)" bzImage > "$log" 2>&1 &
+pid=$!
+while kill -0 "$pid" 2> /dev/null; do
+	if (( (SECONDS - start) % 15 == 14 )); then
+		say "$1 $name: $(grep -cE '^  (CC|AS|AR|LD)' "$log") objects built, $((SECONDS - start)) s" >&2
+	fi
+	sleep 1
+done
+if ! wait "$pid"; then
+	grep -E 'error:|Error' "$log" | head -5 >&2
+	die "the kernel does not build (log: $log)"
+fi
+say "$1 $name: built in $((SECONDS - start)) s" >&2
+echo "$obj/arch/x86/boot/bzImage"
