@@ -58,6 +58,7 @@
 /* KVM_RUN has to fail at once.  This says what is not at once any more. */
 #define AT_ONCE_NS	(5 * NSEC_PER_SEC)
 
+#define NR_NEIGHBOUR_ROUNDS	1000
 #define NR_CONVERSION_ROUNDS	50
 #define NR_TEARDOWN_ROUNDS	8
 
@@ -269,6 +270,7 @@ struct ap {
 	uint64_t ucalls;
 	uint64_t fails;
 	uint64_t slowest_fail;
+	uint64_t fail_reason;
 	uint32_t first_exit;
 };
 
@@ -336,6 +338,7 @@ static void *ap_thread(void *arg)
 
 		if (!r && run->exit_reason == KVM_EXIT_FAIL_ENTRY) {
 			ap->slowest_fail = max(ap->slowest_fail, now_ns() - start);
+			ap->fail_reason = run->fail_entry.hardware_entry_failure_reason;
 			WRITE_ONCE(ap->fails, ap->fails + 1);
 			usleep(1000);
 		} else if (ap->w->chaos) {
@@ -505,6 +508,13 @@ static void expect_fails(struct world *w, uint32_t ap)
 	TEST_ASSERT_EQ(READ_ONCE(w->ctl->aps[ap].beats), beats);
 	TEST_ASSERT(a->slowest_fail < AT_ONCE_NS,
 		    "KVM_RUN of vCPU %u took %lu ns to fail", ap, a->slowest_fail);
+}
+
+/* Likewise, and the CPU isn't even asked: there is no page to be asked about. */
+static void expect_no_vmsa(struct world *w, uint32_t ap)
+{
+	expect_fails(w, ap);
+	TEST_ASSERT_EQ(w->aps[ap].fail_reason, (uint64_t)SVM_EXIT_ERR);
 }
 
 static void expect_bsp_runs(struct world *w)
@@ -733,6 +743,44 @@ static void test_punch(struct host *host)
 	world_destroy(w);
 }
 
+/* How often the vCPU has come out of the guest, if only as far as KVM. */
+static uint64_t read_nr_exits(struct kvm_vcpu *vcpu)
+{
+	const int fd = vcpu_get_stats_fd(vcpu);
+	struct kvm_stats_header header;
+	struct kvm_stats_desc *descs, *desc;
+	uint64_t nr_exits = 0;
+	int i;
+
+	read_stats_header(fd, &header);
+	descs = read_stats_descriptors(fd, &header);
+	for (i = 0; i < header.num_desc; i++) {
+		desc = get_stats_descriptor(descs, i, &header);
+		if (!strcmp(desc->name, "exits"))
+			read_stat_data(fd, &header, desc, &nr_exits, 1);
+	}
+	free(descs);
+	close(fd);
+
+	TEST_ASSERT(nr_exits, "KVM has no count of exits");
+	return nr_exits;
+}
+
+/* Timers and the like may get the vCPU out of the guest, but not each time. */
+static void punch_many(struct world *w, uint64_t gpa)
+{
+	const uint64_t before = read_nr_exits(w->vcpus[1]);
+	uint64_t nr_exits;
+	int i;
+
+	for (i = 0; i < NR_NEIGHBOUR_ROUNDS; i++)
+		punch(w, gpa, 1);
+	nr_exits = read_nr_exits(w->vcpus[1]) - before;
+	TEST_ASSERT(nr_exits < NR_NEIGHBOUR_ROUNDS / 2,
+		    "%lu exits for %u punches of a neighbour at 0x%lx",
+		    nr_exits, NR_NEIGHBOUR_ROUNDS, gpa);
+}
+
 static void test_punch_neighbour(struct host *host)
 {
 	struct world *w = world_create(1);
@@ -747,8 +795,12 @@ static void test_punch_neighbour(struct host *host)
 	expect_unharmed(w, 1, returns);
 	punch(w, vmsa_gpa(1) - PAGE_SIZE, 1);
 	expect_unharmed(w, 1, returns);
-	/* Nothing is there any more. */
 	punch(w, vmsa_gpa(1) + PAGE_SIZE, 8);
+	expect_unharmed(w, 1, returns);
+
+	/* Nothing is there any more, it takes no TLB flush to punch it. */
+	punch_many(w, vmsa_gpa(1) + PAGE_SIZE);
+	punch_many(w, vmsa_gpa(1) - PAGE_SIZE);
 	expect_unharmed(w, 1, returns);
 
 	host_probe(host);
@@ -899,7 +951,7 @@ static void test_memslot_delete(struct host *host)
 	fd = dup(snp_gmem_fd(w->vm, vmsa_gpa(1), &offset));
 	TEST_ASSERT(fd >= 0, "dup() failed");
 	vm_mem_region_delete(w->vm, VMSA_SLOT);
-	expect_fails(w, 1);
+	expect_no_vmsa(w, 1);
 	expect_bsp_runs(w);
 
 	TEST_ASSERT(!fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
@@ -934,11 +986,11 @@ static void test_memslot_move(struct host *host)
 	region = memslot2region(w->vm, VMSA_SLOT)->region;
 	region.memory_size = 0;
 	vm_ioctl(w->vm, KVM_SET_USER_MEMORY_REGION2, &region);
-	expect_fails(w, 1);
+	expect_no_vmsa(w, 1);
 	region = memslot2region(w->vm, VMSA_SLOT)->region;
 	region.guest_phys_addr = NO_MEM;
 	vm_ioctl(w->vm, KVM_SET_USER_MEMORY_REGION2, &region);
-	expect_fails(w, 1);
+	expect_no_vmsa(w, 1);
 
 	TEST_ASSERT(!fallocate(region.guest_memfd,
 			       FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
@@ -977,7 +1029,7 @@ static void test_gmem_close(struct host *host)
 	region = memslot2region(w->vm, VMSA_SLOT);
 	TEST_ASSERT(!close(region->region.guest_memfd), "close() failed");
 	region->region.guest_memfd = -1;
-	expect_fails(w, 1);
+	expect_no_vmsa(w, 1);
 	expect_bsp_runs(w);
 	host_probe(host);
 
@@ -1231,12 +1283,14 @@ static void test_bad_address(struct host *host)
 		VMSA_MEM,			/* 2MiB aligned: hardware erratum */
 		1ULL << 52,			/* no physical address at all */
 	};
-	const uint64_t not_private = other_gpa(5), not_vmsa = other_gpa(6);
-	const uint64_t useless[] = {
-		NO_MEM + PAGE_SIZE,		/* no memslot */
-		CTL_MEM + PAGE_SIZE,		/* memslot without guest_memfd */
-		not_private,
-		not_vmsa,
+	const struct {
+		uint64_t gpa;
+		bool no_page;
+	} useless[] = {
+		{ NO_MEM + PAGE_SIZE, true },	/* no memslot */
+		{ CTL_MEM + PAGE_SIZE, true },	/* memslot without guest_memfd */
+		{ other_gpa(5), false },	/* not private yet */
+		{ other_gpa(6), false },	/* private, but no VMSA */
 	};
 	struct world *w = world_create(1);
 	int i;
@@ -1246,10 +1300,17 @@ static void test_bad_address(struct host *host)
 			    "AP Creation with VMSA at 0x%lx was not refused", refused[i]);
 	TEST_ASSERT_EQ(w->aps[1].returns, 0);
 
-	TEST_ASSERT_EQ(bsp_call(w, BSP_PREPARE, 0, not_vmsa, 0), 0);
+	TEST_ASSERT_EQ(bsp_call(w, BSP_PREPARE, 0, other_gpa(6), 0), 0);
 	for (i = 0; i < ARRAY_SIZE(useless); i++) {
-		TEST_ASSERT_EQ(bsp_call(w, BSP_REQUEST, 1, useless[i],
+		TEST_ASSERT_EQ(bsp_call(w, BSP_REQUEST, 1, useless[i].gpa,
 					SVM_VMGEXIT_AP_CREATE), 0);
+		if (useless[i].no_page)
+			expect_no_vmsa(w, 1);
+		else
+			expect_fails(w, 1);
+
+		/* INIT doesn't bring back the VMSA that the vCPU was launched with. */
+		send_init_sipi(w, 1);
 		expect_fails(w, 1);
 
 		/* It is no worse for having failed. */
@@ -1258,6 +1319,21 @@ static void test_bad_address(struct host *host)
 		ap_destroy(w, 1);
 	}
 
+	host_probe(host);
+	world_destroy(w);
+}
+
+static void test_destroy_first(struct host *host)
+{
+	struct world *w = world_create(1);
+
+	/* The guest has taken over, if only to have no VMSA at all. */
+	ap_destroy(w, 1);
+	send_init_sipi(w, 1);
+	expect_no_vmsa(w, 1);
+
+	ap_create(w, 1);
+	expect_runs(w, 1);
 	host_probe(host);
 	world_destroy(w);
 }
@@ -1285,6 +1361,7 @@ static const struct {
 	{ 11, "two VMs side by side", test_two_vms },
 	{ 11, "VM torn down while punching", test_teardown },
 	{ 12, "bad VMSA addresses", test_bad_address },
+	{ 12, "AP destroyed before it was created", test_destroy_first },
 };
 
 /* All of it gone, so are the pages.  Can there be another SNP VM? */
