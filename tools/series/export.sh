@@ -21,6 +21,17 @@ base=$(wt rev-parse refs/series/base)
 [[ $(wt rev-parse HEAD) == "$(wt rev-parse refs/series/composed)" ]] ||
 	die "$WORKTREE is not what patches/ compose to"
 
+# b4 0.12 dies of a header that git folded.
+unfold() {
+	awk '/^From 0+ / { header = 1; print; next }
+	     header && /^[ \t]/ { sub(/^[ \t]+/, " "); held = held $0; next }
+	     header && held != "" { print held; held = "" }
+	     header && NF == 0 { header = 0; print; next }
+	     header { held = $0; next }
+	     { print }' "$1" > "$TMP/unfolded"
+	mv "$TMP/unfolded" "$1"
+}
+
 signed=$base
 for part in $(cat "$WORKTREE/.git/series-parts"); do
 	cover=$TOP/patches/$BASE/$part/cover
@@ -52,6 +63,7 @@ for part in $(cat "$WORKTREE/.git/series-parts"); do
 	}
 	# The mailbox is for applying, and "git am" stops at a cover letter.
 	format --stdout > "$out/$part.mbx"
+	unfold "$out/$part.mbx"
 	if [[ -f $cover ]]; then
 		format --cover-letter -o "$out"
 		awk -v cover="$cover" '
@@ -71,5 +83,8 @@ for part in $(cat "$WORKTREE/.git/series-parts"); do
 		say "$BASE/$part: no cover letter (its text belongs in ${cover#"$TOP"/})"
 		format -o "$out"
 	fi
+	for patch in "$out"/*.patch; do
+		unfold "$patch"
+	done
 	say "$BASE/$part: $count patches in ${out#"$TOP"/}, mailbox $part.mbx"
 done

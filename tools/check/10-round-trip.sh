@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Compose, edit the commits with ordinary git, refresh, compose again: the same
+# trees, byte for byte. With an edited commit, a new file, a reordered commit.
+# inputs: patches arch include virt tools/testing tools/series Documentation bases
+. "$(dirname "$0")/lib.sh"
+
+repo=$TMP/repo
+copy_with_tree "$repo"
+tree=$repo/build/$BASENAME
+export BUILD=$repo/build
+compose() { "$repo/tools/series/compose.sh" "$BASENAME"; }
+refresh() { "$repo/tools/series/refresh.sh" "$BASENAME"; }
+trees() { git -C "$tree" log --format='%T %s' refs/series/base..HEAD; }
+g() { git -C "$tree" -c sequence.editor=: -c core.editor=: "$@"; }
+
+echo "1: composed twice, the same commits"
+first=$(git -C "$tree" rev-parse HEAD)
+compose
+[[ $(git -C "$tree" rev-parse HEAD) == "$first" ]] || fail "composing again gave other commits"
+
+echo "2: refresh of what was composed changes nothing but form"
+refresh
+cp -r "$repo/patches" "$TMP/patches"
+compose
+refresh
+diff -r "$TMP/patches" "$repo/patches" || fail "refresh is not stable"
+
+echo "3: a new test with a new file, and a commit that it can change places with"
+mkdir -p "$tree/tools/testing/selftests/kvm/x86_64"
+printf 'int main(void)\n{\n\treturn 0;\n}\n' > "$tree/tools/testing/selftests/kvm/x86_64/round_trip_test.c"
+g add -f tools/testing/selftests/kvm/x86_64/round_trip_test.c
+g commit -q -m "KVM: selftests: Add a test of the round trip"
+printf '\nRound trip\n' >> "$tree/Documentation/virt/kvm/index.rst"
+printf 'A page\n' > "$tree/Documentation/virt/kvm/round-trip.rst"
+g add Documentation/virt/kvm
+g commit -q -m "Documentation: KVM: Add a page with ümlauts"
+refresh
+before=$(trees)
+grep -rqs round_trip_test.c "$repo/patches/$BASENAME/tests" || fail "the patch does not name its new file"
+[[ -f $repo/tools/testing/selftests/kvm/x86_64/round_trip_test.c ]] || fail "the new file did not come home"
+compose
+[[ $(trees) == "$before" ]] || fail "new commits: other trees after refresh"
+
+echo "4: a commit in the middle edited with fixup"
+target=$(git -C "$tree" rev-list --reverse refs/series/base..HEAD | head -1)
+file=$(git -C "$tree" show --format= --name-only "$target" | head -1)
+echo "/* round trip */" | cat - "$tree/$file" > "$TMP/edited"
+cp "$TMP/edited" "$tree/$file"
+g commit -q -a --fixup="$target"
+expect_failure "autosquash" refresh
+g rebase -q -i --autosquash refs/series/base
+refresh
+before=$(trees)
+compose
+[[ $(trees) == "$before" ]] || fail "edited commit: other trees after refresh"
+grep -q 'round trip' "$repo"/patches/"$BASENAME"/*/0001-*.patch || fail "the edit is in no patch"
+
+echo "5: a whole file edited, in its home, with nothing else"
+echo '/* at home */' >> "$repo/tools/testing/selftests/kvm/x86_64/round_trip_test.c"
+compose
+grep -q 'at home' "$tree/tools/testing/selftests/kvm/x86_64/round_trip_test.c" || fail "the edit did not reach the tree"
+
+echo "6: two commits reordered"
+GIT_SEQUENCE_EDITOR="sed -i '1{h;d};2{G}'" git -C "$tree" rebase -q -i HEAD~2
+refresh
+before=$(trees)
+compose
+[[ $(trees) == "$before" ]] || fail "reordered commits: other trees after refresh"
+last=("$repo"/patches/"$BASENAME"/tests/*.patch)
+grep -q 'round_trip_test.c' "${last[-1]}" || fail "the order did not change"
+
+echo "7: what is not in patches/ yet is not thrown away"
+echo "/* mine */" >> "$tree/virt/kvm/kvm_main.c"
+g commit -q -a -m "KVM: Mine"
+echo "# more" >> "$repo/tools/testing/selftests/kvm/x86_64/round_trip_test.c"
+expect_failure "not in patches/ yet" compose
+g reset -q --hard HEAD~1
+echo "/* mine */" >> "$tree/virt/kvm/kvm_main.c"
+expect_failure "not committed" compose

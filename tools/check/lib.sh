@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# For the checks; sourced, not run.
+# shellcheck shell=bash
+
+. "$(dirname "${BASH_SOURCE[0]}")/../series/lib.sh"
+LINUX=${LINUX:-6.12.y}
+BASENAME=linux-$LINUX
+
+fail() { echo "FAILED: $*"; exit 1; }
+skip() { echo "$*"; exit 4; }
+
+# expect_failure TEXT COMMAND...: it fails, with TEXT in one of few lines.
+expect_failure() {
+	local text=$1 out status=0
+	shift
+	out=$("$@" 2>&1) || status=$?
+	[[ $status -ne 0 ]] || fail "'$*' did not fail"
+	[[ $out == *"$text"* ]] || fail "'$*' did not say '$text' but: $out"
+	[[ $(wc -l <<< "$out") -le 4 ]] || fail "'$*' says too much: $out"
+	echo "fails as it should: $text"
+}
+
+# The parts of the kernel tree that the series is about: a sparse work tree is
+# there in a second, a whole one takes a minute.
+SPARSE=(/arch/x86/kvm/ /arch/x86/include/asm/ /virt/kvm/ /include/linux/
+	/tools/testing/selftests/kvm/ /Documentation/virt/ /Makefile)
+
+# sparse_tree DIR COMMIT: a work tree with those parts of COMMIT.
+sparse_tree() {
+	local repo=$BUILD/$BASENAME
+	[[ -d $repo/.git ]] || repo=$CACHE/linux.git
+	sgit clone -q --shared --no-checkout "$repo" "$1" 2> /dev/null
+	rm -rf "$1/.git/hooks"
+	git -C "$1" config user.name Tester
+	git -C "$1" config user.email tester@localhost
+	sgit -C "$1" sparse-checkout set --no-cone "${SPARSE[@]}"
+	sgit -C "$1" checkout -q -B series "$2"
+}
+
+# copy_repo DIR: this repo, without what was built, to try things in.
+copy_repo() {
+	mkdir -p "$1/build"
+	tar c -C "$TOP" --exclude=./build --exclude=./.git . | tar x -C "$1"
+	git -C "$1" init -q
+	git -C "$1" config user.name Tester
+	git -C "$1" config user.email tester@localhost
+}
+
+# copy_with_tree DIR: the same, with a sparse work tree composed in it. The
+# name of the directory stays short of the notes that compose.sh makes.
+copy_with_tree() {
+	local base
+	copy_repo "$1"
+	base=$("$TOP/tools/series/base.sh" "$BASENAME")
+	sparse_tree "$1/build/$BASENAME" "$base"
+	git -C "$1/build/$BASENAME" config notes.rewriteRef refs/notes/series
+	git -C "$1/build/$BASENAME" update-ref refs/series/base "$base"
+	git -C "$1/build/$BASENAME" update-ref refs/series/composed "$base"
+	BUILD=$1/build "$1/tools/series/compose.sh" "$BASENAME"
+}
