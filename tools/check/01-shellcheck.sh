@@ -19,5 +19,5 @@ printf '%s\n' "${scripts[@]}"
 shellcheck -e SC1091,SC2015,SC2153 "${scripts[@]}"
 
 # It has to see a fault.
-printf '#!/bin/bash\nrm $1/x\n' > "$TMP/bad.sh"
+printf '#!/bin/bash\nrm %s1/x\n' '$' > "$TMP/bad.sh"
 ! shellcheck "$TMP/bad.sh" > /dev/null || fail "shellcheck finds nothing in a bad script"

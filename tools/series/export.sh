@@ -33,7 +33,8 @@ unfold() {
 }
 
 signed=$base
-for part in $(cat "$WORKTREE/.git/series-parts"); do
+mapfile -t parts < "$WORKTREE/.git/series-parts"
+for part in "${parts[@]}"; do
 	cover=$TOP/patches/$BASE/$part/cover
 	start=$signed
 	while read -r commit; do

@@ -5,6 +5,9 @@
 set -euo pipefail
 shopt -s nullglob
 export LC_ALL=C
+# The distribution's programs, whose modules are installed with them, come
+# before those that a user may have put in front.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${BUILD:-$TOP/build}

@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# sparse (C=2) and the base's coccicheck say nothing new about touched files.
+# inputs: patches/linux-6.12.y/fix arch include virt tools/series tools/check/prepare-kvm.sh bases
+# limit: 1500
+. "$(dirname "$0")/lib.sh"
+command -v sparse > /dev/null || skip "no sparse"
+command -v spatch > /dev/null || skip "no coccinelle"
+. "$(dirname "$0")/prepare-kvm.sh"
+
+mapfile -t files < <(touched | grep '\.c$')
+[[ ${#files[@]} -gt 0 ]] || skip "the series touches no C file"
+pattern=$(printf '%s\n' "${files[@]}" | sed 's/[.]/\\./g' | paste -sd'|')
+reports() { grep -E "($pattern):[0-9]+" "$1" | sed -E 's,^(\.\./)*,,; s,:[0-9]+(:[0-9]+)?,,g; s,[0-9]+,N,g' | sort -u || true; }
+
+# The rules that look for bugs in kernel code, with a minute for each file.
+cocci() {
+	local rule
+	for rule in "$WALK"/scripts/coccinelle/{locks,null,free,iterators}/*.cocci; do
+		grep -q 'virtual report' "$rule" || continue
+		for file in "${files[@]}"; do
+			timeout 60 spatch -D report --very-quiet --no-show-diff --cocci-file "$rule" \
+				-I "$WALK/arch/x86/include" -I "$WALK/include" "$WALK/$file" 2> /dev/null |
+				sed "s,^$WALK/,," || true
+		done
+	done
+}
+analyse() {	# COMMIT NAME
+	walk_to "$1"
+	configured m-sev
+	rm -f "${files[@]/#/$WALK/obj-m-sev/}"
+	kbuild m-sev C=2 CHECK="sparse" "${files[@]/%.c/.o}" > "$LOGS/sparse-$2.log" 2>&1 ||
+		fail "does not compile (log: $LOGS/sparse-$2.log)"
+	cocci > "$LOGS/cocci-$2.log"
+	cat "$LOGS/sparse-$2.log" "$LOGS/cocci-$2.log" > "$TMP/all"
+	reports "$TMP/all" > "$TMP/$2"
+}
+echo "base"
+analyse "$BASE_COMMIT" base
+echo "series"
+analyse "${COMMITS[-1]}" series
+if comm -13 "$TMP/base" "$TMP/series" | grep .; then
+	fail "new reports (logs: $LOGS/sparse-series.log, $LOGS/cocci-series.log)"
+fi
+echo "the base has $(wc -l < "$TMP/base") reports, the series adds none"
+
+# They have to see a fault: a lock that is taken and not given back, an
+# __user pointer that is read.
+file=${files[0]}
+cat >> "$WALK/$file" <<'C'
+static DEFINE_SPINLOCK(lock_of_nobody);
+int sparse_test(int __user *p);
+int sparse_test(int __user *p)
+{
+	spin_lock(&lock_of_nobody);
+	if (*p)
+		return 1;
+	spin_unlock(&lock_of_nobody);
+	return 0;
+}
+C
+kbuild m-sev C=2 CHECK=sparse "${file%.c}.o" > "$TMP/bad" 2>&1 || true
+cocci >> "$TMP/bad"
+reports "$TMP/bad" > "$TMP/bad.reports"
+sgit -C "$WALK" checkout -q --force HEAD -- "$file"
+grep -q 'dereference of noderef' "$TMP/bad.reports" || fail "sparse sees no __user access"
+grep -q 'preceding lock' "$TMP/bad.reports" || fail "coccicheck sees no lost lock"

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# compare.sh BEFORE-BZIMAGE AFTER-BZIMAGE TESTDIR [LIST]
+#
+# Run upstream's KVM selftests on two kernels under a stock QEMU and print what
+# came of each. Fails unless both give the same result for every test and the
+# kernel says nothing bad meanwhile.
+. "$(dirname "$0")/../series/lib.sh"
+
+[[ $# -ge 3 ]] || die "usage: compare.sh BEFORE AFTER TESTDIR [LIST]"
+list=${4:-$TOP/tools/kernel/upstream-tests}
+
+# What a kernel says when something is wrong with it.
+splat='BUG: |kernel BUG at|WARNING: |Oops|Kernel panic|KASAN|UBSAN|Call Trace|possible (circular|recursive)|INFO: (task|rcu|lockdep|trying)|suspicious RCU|general protection fault|soft lockup|sleeping function'
+
+# result LOG TEST: pass, skip, fail N, splat.
+result() {
+	awk -v test="$2" -v splat="$splat" '
+		$0 ~ "vm: start " test "$" { on = 1; next }
+		on && match($0, "vm: end " test " [0-9]+$") {
+			split(substr($0, RSTART), w, " ")
+			done = 1
+			if (bad) print "splat"
+			else if (w[4] == 0) print "pass"
+			else if (w[4] == 4) print "skip"
+			else print "fail " w[4]
+			exit
+		}
+		on && !/vm: \|/ && $0 ~ splat { bad = 1 }
+		END { if (!done) print bad ? "splat" : "not run" }' "$1"
+}
+
+status=0
+for side in before after; do
+	kernel=$1
+	[[ $side == before ]] || kernel=$2
+	start=$SECONDS
+	"$TOP/tools/kernel/vm.sh" "$kernel" "$list" "$3" "$LOGS/compare-$side.log" || status=1
+	say "$side: booted and tested in $((SECONDS - start)) s" >&2
+done
+printf '%-44s %-10s %-10s\n' test before after
+passed=0
+while read -r name _; do
+	before=$(result "$LOGS/compare-before.log" "$name")
+	after=$(result "$LOGS/compare-after.log" "$name")
+	mark=
+	[[ $before == "$after" && $after != splat && $after != "not run" ]] || { mark='  <--'; status=1; }
+	[[ $after != pass ]] || passed=$((passed + 1))
+	printf '%-44s %-10s %-10s%s\n' "$name" "$before" "$after" "$mark"
+done < <(sed 's/#.*//; /^ *$/d' "$list")
+for side in before after; do
+	# At boot too, and between tests; what a test itself printed is not meant.
+	if grep -vE 'vm: \|' "$LOGS/compare-$side.log" | grep -E -m3 "$splat"; then
+		echo "the kernel $side the series is in trouble (log: $LOGS/compare-$side.log)"
+		status=1
+	fi
+done
+[[ $passed -gt 0 ]] || { echo "no test passed at all"; status=1; }
+exit $status
