@@ -112,7 +112,7 @@ static void non_automatic(struct vm *vm)
 	iopm[PORT / 8] = 0;
 
 	/* an access to MMIO: the nested entry has a reserved bit */
-	vm_map_flags(vm, MMIO, 0x1000, 1, PT_P | PT_W | PT_U | BIT(51));
+	vm_map_flags(vm, MMIO, 0x1000, 1, PT_P | PT_W | PT_U | BIT(50));
 	nae(vm, vm_do(vm, i_load, .rdi = GUEST_SHARED + MMIO), EXIT_NPF,
 	    "load from a page with a reserved bit");
 	nae(vm, vm_do(vm, i_store, .rdi = GUEST_SHARED + MMIO), EXIT_NPF,

@@ -175,18 +175,18 @@ static void test_rmpadjust(uint64_t spa)
 	result(adjust(VA, 0, ATTR(1, PERM_R)), SUCCESS,
 	       "RMPADJUST for VMPL1");
 	is(c->rflags & RFLAGS_ZF, RFLAGS_ZF, "  ZF follows the result");
-	result(vm_do(&vm, rmpquery, .rax = VA, .rcx = 1), SUCCESS,
+	result(vm_do(&vm, rmpquery, .rax = VA, .rdx = 1), SUCCESS,
 	       "RMPQUERY for VMPL1");
-	is(c->out.rdx & 0xff, PERM_R, "  gives the permissions");
+	is(c->out.rdx, ATTR(1, PERM_R), "  gives the permissions");
 	is(c->out.rcx & 0xff, 0, "  and the size");
-	result(vm_do(&vm, rmpquery, .rax = VA, .rcx = 2), SUCCESS,
+	result(vm_do(&vm, rmpquery, .rax = VA, .rdx = 2), SUCCESS,
 	       "RMPQUERY for VMPL2");
-	is(c->out.rdx & 0xff, 0, "  gives the permissions of a fresh page");
+	is(c->out.rdx, ATTR(2, 0), "  gives the permissions of a fresh page");
 	result(adjust(VA, 0, ATTR(3, PERM_R | PERM_W | PERM_XU | PERM_XS)),
 	       SUCCESS, "RMPADJUST for VMPL3");
-	result(vm_do(&vm, rmpquery, .rax = VA, .rcx = 1), SUCCESS,
+	result(vm_do(&vm, rmpquery, .rax = VA, .rdx = 1), SUCCESS,
 	       "RMPQUERY for VMPL1");
-	is(c->out.rdx & 0xff, PERM_R, "  they are apart");
+	is(c->out.rdx, ATTR(1, PERM_R), "  they are apart");
 
 	result(adjust(VA, 0, ATTR(0, PERM_R)), FAIL_PERMISSION,
 	       "RMPADJUST for the own VMPL: FAIL_PERMISSION");
@@ -206,7 +206,8 @@ static void test_rmpadjust(uint64_t spa)
 	result(adjust(VA, 0, ATTR(1, 0) | ATTR_VMSA), SUCCESS,
 	       "RMPADJUST makes a VMSA page");
 	is(rmp_entry(spa) & RMP_VMSA, RMP_VMSA, "  the entry says so");
-	result(vm_do(&vm, rmpquery, .rax = VA, .rcx = 1), SUCCESS, "RMPQUERY");
+	result(vm_do(&vm, rmpquery, .rax = VA, .rdx = 1), SUCCESS, "RMPQUERY");
+	is(c->out.rdx, ATTR(1, 0) | ATTR_VMSA, "  says that it is a VMSA page");
 	is(rmp_entry(spa) & RMP_VALIDATED, RMP_VALIDATED,
 	   "  the page still is validated");
 	result(adjust(VA, 0, ATTR(1, PERM_R)), SUCCESS,
@@ -223,6 +224,7 @@ static void test_rmpadjust(uint64_t spa)
 static void at_vmpl1(uint64_t spa)
 {
 	void *first = vm.vmsa;
+	uint64_t page = spa;
 	unsigned int i;
 
 	/* VMPL1 may use the guest's own memory, and read VA */
@@ -276,10 +278,10 @@ static void at_vmpl1(uint64_t spa)
 	       "VMPL1: RMPADJUST for VMPL2");
 	result(adjust(VA, 0, ATTR(2, PERM_R | PERM_XS)), FAIL_PERMISSION,
 	       "VMPL1: a permission that it does not have: FAIL_PERMISSION");
-	result(adjust(VA, 0, ATTR(2, PERM_R) | ATTR_VMSA), FAIL_PERMISSION,
-	       "VMPL1: a VMSA page: FAIL_PERMISSION");
-	result(pv(VA, 0, 1), FAIL_PERMISSION,
-	       "VMPL1: PVALIDATE: FAIL_PERMISSION");
+	result(adjust(VA, 0, ATTR(2, PERM_R) | ATTR_VMSA), SUCCESS,
+	       "VMPL1: RMPADJUST with the VMSA bit");
+	is(rmp_entry(page) & RMP_VMSA, 0, "  which is ignored");
+	trapped(pv(VA, 0, 1), TRAP_GP, 0, "VMPL1: PVALIDATE");
 }
 
 void test_main(void)
