@@ -11,10 +11,21 @@ TREE := linux-$(LINUX)
 QTREE := qemu-$(QEMU)
 
 .DEFAULT_GOAL := help
-.PHONY: help tree refresh series update qemu-tree qemu-refresh qemu-series
+.NOTPARALLEL:
+.PHONY: help run check series tree refresh kernel kselftest compare qemu qemu-tree \
+	qemu-refresh qemu-series check-mutants bench-snphost install update
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## the main job: the hole in a real kernel, and closed; one verdict
+	@tools/run
+
+check: install ## everything that must hold; ends with "N passed, N failed"
+	@tools/check/run
+
+series: ## export build/series/BASE/PART/*.patch and .mbx, signed off by you
+	@$(SERIES)/export.sh $(TREE)
 
 tree: ## composed kernel work tree build/linux-BASE, one commit a patch
 	@$(SERIES)/compose.sh $(TREE)
@@ -22,17 +33,38 @@ tree: ## composed kernel work tree build/linux-BASE, one commit a patch
 refresh: ## from the commits of that work tree back into patches/ and whole files
 	@$(SERIES)/refresh.sh $(TREE)
 
-series: ## export build/series/BASE/PART/*.patch and .mbx, signed off by you
-	@$(SERIES)/export.sh $(TREE)
+kernel: install tree ## the composed kernel, small config with debugging
+	@tools/kernel/kernel.sh $(TREE) debug
 
-qemu-tree: ## the same for QEMU: compose,
+kselftest: install tree ## static selftests, and a tarball for a real SNP host
+	@tools/kernel/kselftest.sh $(TREE)
+
+compare: kernel kselftest ## upstream's selftests on the base and on the series, stock QEMU
+	@before=$$(tools/kernel/base-kernel.sh $(TREE) debug) && \
+	tools/kernel/compare.sh "$$before" build/$(TREE)/obj-debug/arch/x86/boot/bzImage build/kselftest-$(TREE)
+
+qemu: install qemu-tree ## the emulated SNP host
+	@tools/qemu.sh $(QTREE)
+
+qemu-tree: ## like tree, for QEMU
 	@$(SERIES)/compose.sh $(QTREE)
 
-qemu-refresh: ## refresh,
+qemu-refresh: ## like refresh
 	@$(SERIES)/refresh.sh $(QTREE)
 
-qemu-series: ## export
+qemu-series: ## like series
 	@$(SERIES)/export.sh $(QTREE)
+
+check-mutants: kselftest qemu ## take out each step of the protocol; who notices?
+	@config=$$(tools/kernel/kernel.sh $(TREE) modules --config) && \
+	tools/mutants/run build/$(TREE) "$$config" \
+		build/kselftest-$(TREE)/x86_64/sev_snp_vmsa_punch_hole_test
+
+bench-snphost: qemu ## what the emulation costs
+	@tools/snphost/bench
+
+install: ## the packages of tools/packages, if root; else what to install
+	@tools/install
 
 update: ## look for newer packages of the bases
 	@$(SERIES)/base.sh $(TREE) --update

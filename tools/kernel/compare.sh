@@ -3,12 +3,14 @@
 # compare.sh BEFORE-BZIMAGE AFTER-BZIMAGE TESTDIR [LIST]
 #
 # Run upstream's KVM selftests on two kernels under a stock QEMU and print what
-# came of each. Fails unless both give the same result for every test and the
+# came of each ("compare.sh --logs BEFORE AFTER" does it for the logs of two that
+# ran). Fails unless both give the same result for every test and the
 # kernel says nothing bad meanwhile.
 . "$(dirname "$0")/../series/lib.sh"
 
 [[ $# -ge 3 ]] || die "usage: compare.sh BEFORE AFTER TESTDIR [LIST]"
-list=${4:-$TOP/tools/kernel/upstream-tests}
+list=$TOP/tools/kernel/upstream-tests
+declare -A log=([before]=$LOGS/compare-before.log [after]=$LOGS/compare-after.log)
 
 # What a kernel says when something is wrong with it.
 splat='BUG: |kernel BUG at|WARNING: |Oops|Kernel panic|KASAN|UBSAN|Call Trace|possible (circular|recursive)|INFO: (task|rcu|lockdep|trying)|suspicious RCU|general protection fault|soft lockup|sleeping function'
@@ -31,18 +33,23 @@ result() {
 }
 
 status=0
-for side in before after; do
-	kernel=$1
-	[[ $side == before ]] || kernel=$2
-	start=$SECONDS
-	"$TOP/tools/kernel/vm.sh" "$kernel" "$list" "$3" "$LOGS/compare-$side.log" || status=1
-	say "$side: booted and tested in $((SECONDS - start)) s" >&2
-done
+if [[ $1 == --logs ]]; then
+	log=([before]=$2 [after]=$3)
+else
+	list=${4:-$list}
+	for side in before after; do
+		kernel=$1
+		[[ $side == before ]] || kernel=$2
+		start=$SECONDS
+		"$TOP/tools/kernel/vm.sh" "$kernel" "$list" "$3" "${log[$side]}" || status=1
+		say "$side: booted and tested in $((SECONDS - start)) s" >&2
+	done
+fi
 printf '%-44s %-10s %-10s\n' test before after
 passed=0
 while read -r name _; do
-	before=$(result "$LOGS/compare-before.log" "$name")
-	after=$(result "$LOGS/compare-after.log" "$name")
+	before=$(result "${log[before]}" "$name")
+	after=$(result "${log[after]}" "$name")
 	mark=
 	[[ $before == "$after" && $after != splat && $after != "not run" ]] || { mark='  <--'; status=1; }
 	[[ $after != pass ]] || passed=$((passed + 1))
@@ -50,8 +57,8 @@ while read -r name _; do
 done < <(sed 's/#.*//; /^ *$/d' "$list")
 for side in before after; do
 	# At boot too, and between tests; what a test itself printed is not meant.
-	if grep -vE 'vm: \|' "$LOGS/compare-$side.log" | grep -E -m3 "$splat"; then
-		echo "the kernel $side the series is in trouble (log: $LOGS/compare-$side.log)"
+	if grep -vE 'vm: \|' "${log[$side]}" | grep -E -m3 "$splat"; then
+		echo "the kernel $side the series is in trouble (log: ${log[$side]})"
 		status=1
 	fi
 done

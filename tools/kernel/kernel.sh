@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# kernel.sh TREE debug|small
+# kernel.sh TREE debug|small|modules [--config]
 #
 # Configure and build the work tree build/TREE in build/TREE/obj-NAME, and print
 # the path of the bzImage. Building in a directory of the tree itself makes all
 # paths that the compiler sees relative, so that ccache can give one tree what
-# it compiled for another.
+# it compiled for another. With --config: only configure, print the .config.
 . "$(dirname "$0")/../series/lib.sh"
 
-[[ $# -eq 2 ]] || die "usage: kernel.sh TREE debug|small"
+[[ $# -ge 2 ]] || die "usage: kernel.sh TREE debug|small|modules [--config]"
 tree=$BUILD/$1 name=$2
 here=$TOP/tools/kernel
 obj=$tree/obj-$name
@@ -16,7 +16,7 @@ log=$LOGS/kernel-$1-$name.log
 fragments=("$here/small.config")
 case $name in
 small) ;;
-debug) fragments+=("$here/debug.config") ;;
+debug|modules) fragments+=("$here/$name.config") ;;
 *) die "no configuration '$name'" ;;
 esac
 [[ -f $tree/Kbuild ]] || die "no kernel tree $tree: 'make tree' first"
@@ -34,13 +34,19 @@ export KBUILD_BUILD_TIMESTAMP='2000-01-01' KBUILD_BUILD_USER=kvm-snp-vmsa KBUILD
 build() { make -C "$tree" O="$obj" CC="$cc" HOSTCC="$cc" "$@"; }
 
 mkdir -p "$obj"
-sed 's/[ \t]*#.*//; /^$/d' "${fragments[@]}" > "$TMP/fragment"
+# A later fragment overrides an earlier one.
+sed 's/[ \t]*#.*//; /^$/d' "${fragments[@]}" | tac | awk -F= '!seen[$1]++' | tac > "$TMP/fragment"
 if ! cmp -s "$TMP/fragment" "$obj/.fragment" || [[ ! -f $obj/.config ]]; then
 	build KCONFIG_ALLCONFIG="$TMP/fragment" allnoconfig > "$log" 2>&1 ||
 		die "cannot configure (log: $log)"
 	missing=$(grep -vxF -f "$obj/.config" "$TMP/fragment" || true)
 	[[ -z $missing ]] || die "the kernel does not take over: $(xargs <<< "$missing")"
 	cp "$TMP/fragment" "$obj/.fragment"
+fi
+
+if [[ ${3:-} == --config ]]; then
+	echo "$obj/.config"
+	exit 0
 fi
 
 # Progress: one line every 15 s.

@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# base-kernel.sh TREE CONFIG: the kernel of build/TREE without the series, built
+# in build/TREE-base. Prints the path of the bzImage.
+. "$(dirname "$0")/../series/lib.sh"
+
+[[ $# -eq 2 ]] || die "usage: base-kernel.sh TREE CONFIG"
+tree=$BUILD/$1-base
+base=$(git -C "$BUILD/$1" rev-parse refs/series/base)
+if [[ ! -d $tree/.git ]]; then
+	say "$1: checking out the base" >&2
+	sgit clone -q --shared --no-checkout "$BUILD/$1" "$TMP/base" 2> /dev/null
+	rm -rf "$TMP/base/.git/hooks"
+	sgit -C "$TMP/base" checkout -q --detach "$base"
+	mv "$TMP/base" "$tree"
+fi
+[[ $(git -C "$tree" rev-parse HEAD) == "$base" ]] || sgit -C "$tree" checkout -q --detach "$base"
+"$TOP/tools/kernel/kernel.sh" "$1-base" "$2"
