@@ -39,6 +39,7 @@ SNIPPET(i_nop, "nop");
 
 static const char *kind;
 static volatile unsigned int irqs;
+static uint64_t count_before;
 
 /* One intercepted instruction that is for the guest's #VC handler. */
 static void nae(struct vm *vm, uint64_t exit, uint64_t err, const char *name)
@@ -236,9 +237,8 @@ static void on_irq(int vector)
 static void other_sends(void *arg)
 {
 	volatile struct guest_comm *c = arg;
-	uint64_t before = c->count;
 
-	while (c->count == before)
+	while (c->count == count_before)
 		pause();
 	delay_us(2000);
 	send_ipi(0, 0x41);
@@ -250,6 +250,7 @@ static void interrupt(struct vm *vm)
 		   &(struct guest_in){ .rdi = GUEST_SHARED + GUEST_COMM });
 	vm->comm->flag = 0;
 	irqs = 0;
+	count_before = vm->comm->count;
 	irq_hook = on_irq;
 	smp_run(1, other_sends, (void *)vm->comm);
 	asm volatile("clgi; sti" : : : "memory");

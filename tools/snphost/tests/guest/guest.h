@@ -12,6 +12,7 @@
 #define GUEST_PT	0x110000	/* PML4, PDPT, two directories */
 #define GUEST_STACK	0x116000	/* grows down */
 #define GUEST_SCRATCH	0x118000	/* snippets are run here */
+#define GUEST_TSS	0x119000	/* its RSP0 is GUEST_STACK */
 #define GUEST_COMM	0x130000	/* GPA of the shared page */
 #define GUEST_TEST	0x200000	/* from here on tests map what they like */
 #define GUEST_SHARED	0x40000000

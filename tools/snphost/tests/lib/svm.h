@@ -164,6 +164,7 @@ struct vm {
 	volatile struct guest_comm *comm;
 	uint64_t gctx;			/* SNP: the firmware's context page */
 	uint64_t mem[GUEST_PAGES];	/* of each page at GUEST_BASE */
+	bool faulted;			/* the last exit was #VMEXIT(NPF) */
 };
 
 /*
@@ -191,7 +192,8 @@ uint64_t vmrun_raw(uint64_t vmcb_pa);
 /*
  * Has the guest run a snippet with these registers (rax, rcx, rdx, rbx, rsi,
  * rdi); the exit code, EXIT_VMGEXIT if it came to its end. An exception ends
- * it, too: vm->comm->vector, else -1.
+ * it, too: vm->comm->vector, else -1. A snippet that a nested page fault has
+ * stopped is resumed by vm_run(), and given up by the next vm_do().
  */
 #define SNIPPET(name, text)						\
 	asm(".pushsection .rodata\n"					\

@@ -82,7 +82,7 @@ static void init_vmsa(struct vm *vm)
 	seg(v, VMSA_GDTR, 0, 0, 0xffff, 0);
 	seg(v, VMSA_IDTR, 0, 0, 0xffff, 0);
 	seg(v, VMSA_LDTR, 0, 0x82, 0xffff, 0);
-	seg(v, VMSA_TR, 0, 0x8b, 0xffff, 0);
+	seg(v, VMSA_TR, 0, 0x8b, 0xffff, GUEST_TSS);
 	F64(v, VMSA_EFER) = EFER_SVME | BIT(8) | BIT(10) | BIT(11) | BIT(0);
 	/* PAE, OSFXSR, OSXMMEXCPT, OSXSAVE */
 	F64(v, VMSA_CR4) = BIT(5) | BIT(9) | BIT(10) | BIT(18);
@@ -104,7 +104,7 @@ static void init_vmsa(struct vm *vm)
 static void init_guest_memory(struct vm *vm)
 {
 	uint64_t len = guest_blob_end - guest_blob, off, c = c_bit();
-	uint64_t *pml4, *pdpt, *priv, *shared;
+	uint64_t *pml4, *pdpt, *priv, *shared, stack = GUEST_STACK;
 	unsigned int i;
 
 	for (i = 0; i < GUEST_PAGES; i++) {
@@ -117,6 +117,8 @@ static void init_guest_memory(struct vm *vm)
 		memcpy((void *)vm->mem[off / PAGE], guest_blob + off,
 		       len - off < PAGE ? len - off : PAGE);
 
+	i = (GUEST_TSS - GUEST_BASE) / PAGE;
+	memcpy((void *)(vm->mem[i] + 4), &stack, sizeof(stack));
 	i = (GUEST_PT - GUEST_BASE) / PAGE;
 	pml4 = (uint64_t *)vm->mem[i];
 	pdpt = (uint64_t *)vm->mem[i + 1];
@@ -173,6 +175,7 @@ uint64_t vm_run(struct vm *vm)
 	uint64_t r = vmrun_raw((uint64_t)vm->vmcb);
 
 	F8(vm->vmcb, VMCB_TLB) = 0;
+	vm->faulted = r == EXIT_NPF;
 	return r;
 }
 
@@ -190,6 +193,12 @@ void vm_prepare(struct vm *vm, const char *code, unsigned int len,
 uint64_t vm_exec(struct vm *vm, const char *code, unsigned int len,
 		 const struct guest_in *in)
 {
+	if (vm->faulted) {
+		/* its instruction is still there: an injected #GP ends it */
+		F64(vm->vmcb, VMCB_INJECT) = BIT(31) | BIT(11) | 3 << 8 | TRAP_GP;
+		vm_run(vm);
+		F64(vm->vmcb, VMCB_INJECT) = 0;
+	}
 	vm_prepare(vm, code, len, in);
 	return vm_run(vm);
 }
