@@ -10,7 +10,7 @@
 
 # Module against built in and SEV on against off do not touch each other in
 # KVM's source: every commit is built both ways of each, in two pairs, and the
-# last commit in all four.
+# last commit in all four, Intel's half of KVM included.
 pairs=(m-sev y-nosev)
 all=(m-sev m-nosev y-sev y-nosev)
 cd "$TOP" || exit
@@ -28,27 +28,31 @@ compile() {	# CONFIG COMMIT LOG
 	kbuild "$1" -k W=1 KBUILD_MODPOST_WARN=1 arch/x86/kvm/ virt/kvm/ > "$3" 2>&1
 }
 
-# Base first, all files once: what does it say by itself?
-n=0
-for config in "${all[@]}"; do
+# The base is only compiled if there is something to compare with.
+known() {
+	local config=$1 log=$LOGS/walk-base-$1.log
+	[[ ! -f $TMP/known-$config ]] || return 0
 	echo "base, $config"
-	compile "$config" "$BASE_COMMIT" "$LOGS/walk-base-$config.log" ||
-		fail "the base does not compile as $config (log: $LOGS/walk-base-$config.log)"
-	warnings "$LOGS/walk-base-$config.log" >> "$TMP/known"
-	touch "$TMP/known"
-done
+	compile "$config" "$BASE_COMMIT" "$log" || fail "the base does not compile as $config (log: $log)"
+	warnings "$log" > "$TMP/known-$config"
+}
+n=0
 for commit in "${COMMITS[@]}"; do
 	n=$((n + 1))
 	subject=$(git -C "$BUILD/$BASENAME" log -1 --format=%s "$commit")
 	# A commit that touches nothing that KVM is made from compiles like the one before.
 	[[ -n $(git -C "$BUILD/$BASENAME" diff-tree -r --no-commit-id --name-only "$commit" -- arch virt include) ]] || continue
 	configs=("${pairs[@]}")
+	# Nothing after it touches what KVM is made from: the last one.
 	git -C "$BUILD/$BASENAME" diff --quiet "$commit" "${COMMITS[-1]}" -- arch virt include && configs=("${all[@]}")
 	for config in "${configs[@]}"; do
 		echo "$n of ${#COMMITS[@]}, $config: $subject"
 		log=$LOGS/walk-$n-$config.log
 		compile "$config" "$commit" "$log" || { grep -E 'error' "$log" | head -5; fail "'$subject' does not compile as $config (log: $log)"; }
-		warnings "$log" | comm -13 <(sort -u "$TMP/known") - > "$TMP/new"
+		warnings "$log" > "$TMP/warned"
+		[[ -s $TMP/warned ]] || continue
+		known "$config"
+		comm -13 "$TMP/known-$config" "$TMP/warned" > "$TMP/new"
 		[[ ! -s $TMP/new ]] || { cat "$TMP/new"; fail "'$subject' gives new warnings as $config (log: $log)"; }
 	done
 done

@@ -35,16 +35,20 @@ configured() {
 	mkdir -p "$obj"
 	{
 		printf 'CONFIG_%s=y\n' 64BIT SMP PCI PCI_MSI ACPI EXPERT HIGH_RES_TIMERS MODULES \
-			CPU_SUP_AMD CPU_SUP_INTEL EFI EFI_STUB DMADEVICES CRYPTO CRYPTO_HW CRYPTO_DEV_CCP \
+			CPU_SUP_AMD EFI EFI_STUB DMADEVICES CRYPTO CRYPTO_HW CRYPTO_DEV_CCP \
 			CRYPTO_DEV_CCP_DD CRYPTO_DEV_SP_PSP IOMMU_SUPPORT AMD_IOMMU VIRTUALIZATION KVM_SW_PROTECTED_VM \
 			SHMEM EVENTFD TRANSPARENT_HUGEPAGE MULTIUSER
 		case $1 in
-		m-*) printf 'CONFIG_%s=m\n' KVM KVM_AMD KVM_INTEL ;;
-		y-*) printf 'CONFIG_%s=y\n' KVM KVM_AMD KVM_INTEL ;;
+		m-*) printf 'CONFIG_%s=m\n' KVM KVM_AMD ;;
+		y-*) printf 'CONFIG_%s=y\n' KVM KVM_AMD ;;
 		esac
 		case $1 in
 		*-sev) printf 'CONFIG_%s=y\n' KVM_AMD_SEV AMD_MEM_ENCRYPT ;;
 		*-nosev) echo 'CONFIG_KVM_AMD_SEV=n' ;;
+		esac
+		# The other half of KVM on x86 shares the headers.
+		case $1 in
+		y-sev) printf 'CONFIG_%s=y\n' CPU_SUP_INTEL KVM_INTEL ;;
 		esac
 	} > "$obj/wanted"
 	kbuild "$1" KCONFIG_ALLCONFIG="$obj/wanted" allnoconfig > "$LOGS/walk-$1.log" 2>&1 ||

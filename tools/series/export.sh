@@ -67,7 +67,7 @@ for part in "${parts[@]}"; do
 	unfold "$out/$part.mbx"
 	if [[ -f $cover ]]; then
 		format --cover-letter -o "$out"
-		awk -v cover="$cover" '
+		awk -v cover="$cover" -v base="$(wt log -1 --format=%s "$base")" '
 			/\*\*\* SUBJECT HERE \*\*\*/ {
 				getline line < cover
 				sub(/\*\*\* SUBJECT HERE \*\*\*/, line)
@@ -76,6 +76,7 @@ for part in "${parts[@]}"; do
 				getline line < cover	# the empty one
 				while ((getline line < cover) > 0)
 					print line
+				print "\nBase: " base
 				next
 			}
 			{ print }' "$out/0000-cover-letter.patch" > "$TMP/cover"
