@@ -82,6 +82,7 @@ static void input(void)
 	is(rmpupdate(covered - PAGE, &(struct rmp_state){ }), SUCCESS,
 	   "the last page covered: success");
 	s.size_2m = 1;
+	s.gpa = 0x40000000;
 	refused(BIG + PAGE, s, FAIL_INPUT, "2M page at a 4K address: FAIL_INPUT");
 	s = (struct rmp_state){ .asid = ASID };
 	refused(PG, s, FAIL_INPUT, "an ASID and not assigned: FAIL_INPUT");

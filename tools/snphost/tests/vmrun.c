@@ -66,6 +66,37 @@ static void state_checks(struct vm *vm)
 		"DR6 with bits 63:32");
 }
 
+/* A VMSA that would be good, were it not for its address. */
+static void shifted_vmsa(void)
+{
+	uint64_t pg = arena_page();
+
+	memcpy((void *)(pg + 8), es.vmsa, PAGE - 8);
+	F64(es.vmcb, VMCB_VMSA) = pg + 8;
+	is(vm_do(&es, i_nop, .rax = 0), EXIT_INVALID,
+	   "VMSA that is not at the begin of a page: VMEXIT_INVALID");
+	F64(es.vmcb, VMCB_VMSA) = (uint64_t)es.vmsa;
+}
+
+/* The same guest with its state in the VMCB, as SEV alone has it. */
+static void sev_without_es(unsigned int min_asid)
+{
+	void *vmcb = alloc_page();
+
+	memcpy(vmcb, es.vmcb, PAGE);
+	memcpy((char *)vmcb + 0x400, es.vmsa, 0x298);
+	F64(vmcb, VMCB_NESTED) = NESTED_NP | NESTED_SEV;
+	F32(vmcb, VMCB_MISC2) |= MISC2_VMMCALL;
+	F32(vmcb, VMCB_ASID) = min_asid - 1;
+	vm_prepare(&es, i_nop_start, i_nop_end - i_nop_start,
+		   &(struct guest_in){ });
+	is(vmrun_raw((uint64_t)vmcb), EXIT_INVALID,
+	   "SEV without ES on an ASID below the minimum: VMEXIT_INVALID");
+	F32(vmcb, VMCB_ASID) = min_asid;
+	is(vmrun_raw((uint64_t)vmcb), EXIT_VMMCALL,
+	   "  on the minimum it runs, and VMGEXIT is VMMCALL to it");
+}
+
 static void sev_checks(void)
 {
 	struct cpuid f = cpuid(0x8000001f, 0);
@@ -75,9 +106,9 @@ static void sev_checks(void)
 	state_checks(&es);
 	REFUSED(&es, 64, es.vmsa, VMSA_SEV_FEATURES, FEATURE_SNP,
 		"SNP guest without SYSCFG.SNP_EN");
+	shifted_vmsa();
 	if (f.d > 1)
-		REFUSED(&es, 64, es.vmcb, VMCB_NESTED, NESTED_NP | NESTED_SEV,
-			"SEV without ES on an ASID below the minimum");
+		sev_without_es(f.d);
 	else
 		skip("SEV without ES on an ASID below the minimum", "there is none");
 }
