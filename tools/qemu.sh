@@ -20,8 +20,9 @@ if [[ ! -f build.ninja ]]; then
 		die "cannot configure QEMU (log: $log)"
 fi
 start=$SECONDS
-timeout 3000 ninja qemu-system-x86_64 >> "$log" 2>&1 &
+timeout --foreground 3000 ninja qemu-system-x86_64 >> "$log" 2>&1 &
 pid=$!
+trap 'kill "$pid" 2> /dev/null || true; rm -rf "$TMP"' EXIT
 while kill -0 "$pid" 2> /dev/null; do
 	(( (SECONDS - start) % 15 != 14 )) ||
 		say "QEMU: $(grep -oE '^\[[0-9]+/[0-9]+\]' "$log" | tail -1) $((SECONDS - start)) s" >&2

@@ -51,8 +51,9 @@ fi
 
 # Progress: one line every 15 s.
 start=$SECONDS
-timeout "${KERNEL_TIMEOUT:-3000}" make -C "$tree" O="$obj" CC="$cc" HOSTCC="$cc" -j"$(nproc)" bzImage > "$log" 2>&1 &
+timeout --foreground 3000 make -C "$tree" O="$obj" CC="$cc" HOSTCC="$cc" -j"$(nproc)" bzImage > "$log" 2>&1 &
 pid=$!
+trap 'kill "$pid" 2> /dev/null || true; rm -rf "$TMP"' EXIT
 while kill -0 "$pid" 2> /dev/null; do
 	if (( (SECONDS - start) % 15 == 14 )); then
 		say "$1 $name: $(grep -cE '^  (CC|AS|AR|LD)' "$log") objects built, $((SECONDS - start)) s" >&2

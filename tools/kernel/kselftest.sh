@@ -40,7 +40,7 @@ for path in "$src"/x86*/sev_*test*.c; do
 done
 mapfile -t all < <(printf '%s\n' "${upstream[@]}" "${added[@]}" "${sev[@]}" | sort -u)
 
-LDFLAGS=-static timeout 1800 make -C "$src" OUTPUT="$out" ARCH=x86_64 CC="$cc" \
+LDFLAGS=-static timeout --foreground 1800 make -C "$src" OUTPUT="$out" ARCH=x86_64 CC="$cc" \
 	KHDR_INCLUDES="-isystem $headers/usr/include" -j"$(nproc)" "${all[@]/#/$out/}" >> "$log" 2>&1 ||
 	{ grep -E 'error:|Error' "$log" | head -3 >&2; die "the selftests do not build (log: $log)"; }
 
