@@ -1,0 +1,34 @@
+/*
+ * AMD security processor (PSP), the part that the x86 processors see
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_MISC_AMD_PSP_H
+#define HW_MISC_AMD_PSP_H
+
+#include "hw/misc/amd-sev-fw.h"
+#include "hw/pci/pci.h"
+#include "qom/object.h"
+
+/*
+ * Properties: link "rmp" to the machine's RMP (without it there is SEV and
+ * SEV-ES only); "max-asid", the highest ASID of a guest.
+ */
+#define TYPE_AMD_PSP "amd-psp"
+OBJECT_DECLARE_SIMPLE_TYPE(AmdPsp, AMD_PSP)
+
+struct AmdPsp {
+    PCIDevice parent_obj;
+
+    MemoryRegion mmio;
+    uint32_t cmdresp;
+    uint32_t cmdbuf_lo;
+    uint32_t cmdbuf_hi;
+    uint32_t int_enable;
+    uint32_t int_status;
+
+    SevFw fw;
+};
+
+#endif /* HW_MISC_AMD_PSP_H */
