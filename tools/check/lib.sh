@@ -6,6 +6,12 @@
 LINUX=${LINUX:-6.12.y}
 BASENAME=linux-$LINUX
 
+# Exporting takes somebody who sends; for a check anybody will do.
+if ! git -C "$TOP" config user.email > /dev/null; then
+	export GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=user.name GIT_CONFIG_VALUE_0=Tester \
+		GIT_CONFIG_KEY_1=user.email GIT_CONFIG_VALUE_1=tester@localhost
+fi
+
 fail() { echo "FAILED: $*"; exit 1; }
 skip() { echo "$*"; exit 4; }
 
@@ -27,10 +33,9 @@ SPARSE=(/arch/x86/kvm/ /arch/x86/include/asm/ /virt/kvm/ /include/linux/
 
 # sparse_tree DIR COMMIT: a work tree with those parts of COMMIT.
 sparse_tree() {
-	local repo=$BUILD/$BASENAME
-	[[ -d $repo/.git ]] || repo=$CACHE/linux.git
-	sgit clone -q --shared --no-checkout "$repo" "$1" 2> /dev/null
-	rm -rf "$1/.git/hooks"
+	local repo=$BUILD/$BASENAME/.git
+	[[ -d $repo ]] || repo=$CACHE/linux.git
+	new_tree "$repo" "$1"
 	git -C "$1" config user.name Tester
 	git -C "$1" config user.email tester@localhost
 	sgit -C "$1" sparse-checkout set --no-cone "${SPARSE[@]}"

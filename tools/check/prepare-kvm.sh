@@ -16,14 +16,13 @@ fi
 exec 8> "$BUILD/walk.lock"
 flock 8
 if [[ ! -d $WALK/.git ]]; then
-	sgit clone -q --shared --no-checkout "$BUILD/$BASENAME" "$TMP/walk" 2> /dev/null
-	rm -rf "$TMP/walk/.git/hooks"
+	new_tree "$BUILD/$BASENAME/.git" "$TMP/walk"
 	echo '/obj-*/' >> "$TMP/walk/.git/info/exclude"
 	sgit -C "$TMP/walk" checkout -q --detach "$BASE_COMMIT"
 	mv "$TMP/walk" "$WALK"
 fi
 walk_to() {
-	# Its objects are seen in there without being fetched (clone --shared).
+	see_objects "$BUILD/$BASENAME/.git" "$WALK/.git"
 	sgit -C "$WALK" checkout -q --detach --force "$1"
 }
 

@@ -9,10 +9,10 @@ tree=$BUILD/$1-base
 base=$(git -C "$BUILD/$1" rev-parse refs/series/base)
 if [[ ! -d $tree/.git ]]; then
 	say "$1: checking out the base" >&2
-	sgit clone -q --shared --no-checkout "$BUILD/$1" "$TMP/base" 2> /dev/null
-	rm -rf "$TMP/base/.git/hooks"
+	new_tree "$BUILD/$1/.git" "$TMP/base"
 	sgit -C "$TMP/base" checkout -q --detach "$base"
 	mv "$TMP/base" "$tree"
 fi
+see_objects "$BUILD/$1/.git" "$tree/.git"
 [[ $(git -C "$tree" rev-parse HEAD) == "$base" ]] || sgit -C "$tree" checkout -q --detach "$base"
 "$TOP/tools/kernel/kernel.sh" "$1-base" "$2"

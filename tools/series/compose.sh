@@ -29,18 +29,17 @@ done
 if [[ ! -d $WORKTREE/.git ]]; then
 	[[ ! -e $WORKTREE ]] || die "$WORKTREE is in the way: it is no git work tree"
 	fresh=1
-	sgit clone -q --shared --no-checkout "$BASE_REPO" "$TMP/clone" 2> /dev/null
-	rm -rf "$TMP/clone/.git/hooks"
+	new_tree "$BASE_REPO" "$TMP/clone"
 	gitdir=$TMP/clone/.git
 	# Notes say which part a commit belongs to: they have to follow it through
 	# "commit --amend" and "rebase -i".
 	sgit --git-dir="$gitdir" config notes.rewriteRef refs/notes/series
 	sgit --git-dir="$gitdir" config notes.displayRef refs/notes/series
 	sgit --git-dir="$gitdir" config include.path ../../../.b4-config
-	sgit --git-dir="$gitdir" remote remove origin
 else
 	fresh=
 	gitdir=$WORKTREE/.git
+	see_objects "$BASE_REPO" "$gitdir"
 fi
 store() { sgit --git-dir="$gitdir" "$@"; }
 
@@ -118,7 +117,11 @@ else
 	now=$(store rev-parse HEAD)
 	wt() { sgit -C "$WORKTREE" "$@"; }
 	wt update-index -q --refresh > /dev/null || true
-	if [[ $now != "$head" ]]; then
+	if [[ $now != "$head" && $head == "$(store rev-parse refs/series/composed)" ]] &&
+	   store merge-base --is-ancestor "$base" "$now"; then
+		# Somebody is at work in there, and patches/ have not changed.
+		say "$BASE: $WORKTREE has commits that are not in patches/; left alone"
+	elif [[ $now != "$head" ]]; then
 		if ! wt diff-index --quiet HEAD --; then
 			die "$WORKTREE has edits that are not committed: commit and 'make refresh', or 'git checkout .' there"
 		fi

@@ -37,6 +37,21 @@ sgit() {
 		git -c core.quotePath=false -c advice.detachedHead=false "$@"
 }
 
+# see_objects REPO GITDIR: have GITDIR use what is in REPO (a git directory),
+# without copying. "git clone --shared" does not if that is shallow, as it is
+# once a user's tree was fetched into it.
+see_objects() {
+	mkdir -p "$2/objects/info" "$2/info"
+	echo "$1/objects" > "$2/objects/info/alternates"
+	[[ ! -f $1/shallow ]] || cp "$1/shallow" "$2/shallow"
+}
+
+# new_tree REPO DIR: a git work tree DIR, empty yet, that uses what is in REPO.
+new_tree() {
+	sgit init -q --template= -b series "$2"
+	see_objects "$1" "$2/.git"
+}
+
 # base_load NAME: read tools/series/bases/NAME into BASE_* variables.
 base_load() {
 	local file=$TOP/tools/series/bases/$1 key rest
