@@ -258,6 +258,7 @@ struct ap {
 	struct world *w;
 	struct kvm_vcpu *vcpu;
 	uint32_t id;
+	int stats_fd;
 	pthread_t thread;
 
 	/* Written by the main thread. */
@@ -440,6 +441,8 @@ static struct world *world_create(uint32_t nr_aps)
 		ap->w = w;
 		ap->id = i;
 		ap->vcpu = w->vcpus[i];
+		/* Later the ioctl() would wait for KVM_RUN to return. */
+		ap->stats_fd = vcpu_get_stats_fd(ap->vcpu);
 		TEST_ASSERT(!pthread_create(&ap->thread, NULL, ap_thread, ap),
 			    "pthread_create() failed");
 	}
@@ -455,6 +458,7 @@ static void world_destroy(struct world *w)
 	for (i = 1; i <= w->nr_aps; i++) {
 		WRITE_ONCE(w->aps[i].stop, true);
 		pthread_join(w->aps[i].thread, NULL);
+		close(w->aps[i].stats_fd);
 	}
 	kvm_vm_free(w->vm);
 	free(w);
@@ -745,9 +749,8 @@ static void test_punch(struct host *host)
 }
 
 /* How often the vCPU has come out of the guest, if only as far as KVM. */
-static uint64_t read_nr_exits(struct kvm_vcpu *vcpu)
+static uint64_t read_nr_exits(int fd)
 {
-	const int fd = vcpu_get_stats_fd(vcpu);
 	struct kvm_stats_header header;
 	struct kvm_stats_desc *descs, *desc;
 	uint64_t nr_exits = 0;
@@ -761,7 +764,6 @@ static uint64_t read_nr_exits(struct kvm_vcpu *vcpu)
 			read_stat_data(fd, &header, desc, &nr_exits, 1);
 	}
 	free(descs);
-	close(fd);
 
 	TEST_ASSERT(nr_exits, "KVM has no count of exits");
 	return nr_exits;
@@ -770,13 +772,13 @@ static uint64_t read_nr_exits(struct kvm_vcpu *vcpu)
 /* Timers and the like may get the vCPU out of the guest, but not each time. */
 static void punch_many(struct world *w, uint64_t gpa)
 {
-	const uint64_t before = read_nr_exits(w->vcpus[1]);
+	const uint64_t before = read_nr_exits(w->aps[1].stats_fd);
 	uint64_t nr_exits;
 	int i;
 
 	for (i = 0; i < NR_NEIGHBOUR_ROUNDS; i++)
 		punch(w, gpa, 1);
-	nr_exits = read_nr_exits(w->vcpus[1]) - before;
+	nr_exits = read_nr_exits(w->aps[1].stats_fd) - before;
 	TEST_ASSERT(nr_exits < NR_NEIGHBOUR_ROUNDS / 2,
 		    "%lu exits for %u punches of a neighbour at 0x%lx",
 		    nr_exits, NR_NEIGHBOUR_ROUNDS, gpa);
