@@ -176,18 +176,20 @@ static uint64_t guest_make_vmsa(uint32_t ap, uint64_t gpa, uint64_t patience)
 	if (r)
 		return r;
 
+	guest_page = page;
+
 	/* A page that is a VMSA can't be written, and a vCPU may be on it. */
 	do {
 		r = snp_rmpadjust(page, SNP_RMPADJUST_VMPL1);
 	} while (r == SNP_FAIL_INUSE && patience--);
-	if (r)
-		return r;
 
-	guest_page = page;
-	snp_vmsa_init(page, guest_ap, ap_stacks[ap] + sizeof(ap_stacks[ap]), ap);
+	if (!r) {
+		snp_vmsa_init(page, guest_ap, ap_stacks[ap] + sizeof(ap_stacks[ap]), ap);
+		r = snp_rmpadjust(page, SNP_RMPADJUST_VMPL1 | SNP_RMPADJUST_VMSA);
+	}
+
 	guest_page = NULL;
-
-	return snp_rmpadjust(page, SNP_RMPADJUST_VMPL1 | SNP_RMPADJUST_VMSA);
+	return r;
 }
 
 /* Nothing has to succeed here, the host pulls the rug all the time. */
