@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # qemu.sh TREE: build the QEMU work tree build/TREE in build/TREE-build, with
-# few features: x86 system emulation and nothing else. Prints the program.
+# few features: x86 system emulation and the qtest of the security processor.
+# Prints the program.
 . "$(dirname "$0")/series/lib.sh"
 
 [[ $# -eq 1 ]] || die "usage: qemu.sh TREE"
@@ -9,6 +10,9 @@ tree=$BUILD/$1 out=$BUILD/$1-build log=$LOGS/$1-build.log
 [[ -f $tree/configure ]] || die "no QEMU tree $tree: 'make qemu-tree' first"
 cc=gcc
 ! command -v ccache > /dev/null || cc="ccache gcc"
+# The distribution's python3 and meson, whatever else the user has.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$BUILD
 mkdir -p "$out"
 cd "$out" || exit
 if [[ ! -f build.ninja ]]; then
@@ -20,7 +24,7 @@ if [[ ! -f build.ninja ]]; then
 		die "cannot configure QEMU (log: $log)"
 fi
 start=$SECONDS
-timeout --foreground 3000 ninja qemu-system-x86_64 >> "$log" 2>&1 &
+timeout --foreground 3000 ninja qemu-system-x86_64 tests/qtest/amd-psp-test >> "$log" 2>&1 &
 pid=$!
 trap 'kill "$pid" 2> /dev/null || true; rm -rf "$TMP"' EXIT
 while kill -0 "$pid" 2> /dev/null; do

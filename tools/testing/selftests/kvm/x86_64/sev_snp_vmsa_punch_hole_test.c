@@ -1328,21 +1328,6 @@ static void test_bad_address(struct host *host)
 	world_destroy(w);
 }
 
-static void test_destroy_first(struct host *host)
-{
-	struct world *w = world_create(1);
-
-	/* The guest has taken over, if only to have no VMSA at all. */
-	ap_destroy(w, 1);
-	send_init_sipi(w, 1);
-	expect_no_vmsa(w, 1);
-
-	ap_create(w, 1);
-	expect_runs(w, 1);
-	host_probe(host);
-	world_destroy(w);
-}
-
 static const struct {
 	unsigned int number;
 	const char *name;
@@ -1366,7 +1351,6 @@ static const struct {
 	{ 11, "two VMs side by side", test_two_vms },
 	{ 11, "VM torn down while punching", test_teardown },
 	{ 12, "bad VMSA addresses", test_bad_address },
-	{ 12, "AP destroyed before it was created", test_destroy_first },
 };
 
 /* All of it gone, so are the pages.  Can there be another SNP VM? */

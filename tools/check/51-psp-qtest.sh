@@ -1,0 +1,12 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The emulated security processor: state machine, illegal orders, malformed
+# buffers, launch digest.
+# inputs: tools/snphost/qemu patches/qemu-7.2 tools/qemu.sh bases
+# limit: 1200
+. "$(dirname "$0")/lib.sh"
+QTREE=qemu-${QEMU:-7.2}
+"$TOP/tools/series/compose.sh" "$QTREE"
+qemu=$("$TOP/tools/qemu.sh" "$QTREE")
+cd "${qemu%/*}" || exit
+QTEST_QEMU_BINARY=$qemu tests/qtest/amd-psp-test --tap -k
