@@ -13,7 +13,7 @@ QTREE := qemu-$(QEMU)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run check series tree refresh kernel kselftest compare qemu qemu-tree \
-	qemu-refresh qemu-series check-mutants bench-snphost install update
+	qemu-refresh qemu-series check-mutants bench-snphost docs install update
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,12 @@ check-mutants: kselftest qemu ## take out each step of the protocol; who notices
 
 bench-snphost: qemu ## what the emulation costs
 	@tools/snphost/bench
+
+docs: install ## pictures of the race, without and with the series, in build/docs
+	@mkdir -p build/docs
+	@for msc in Documentation/project/*.msc; do \
+		png=build/docs/$$(basename $$msc .msc).png; \
+		mscgen -T png -i $$msc -o $$png && echo $$png || exit 1; done
 
 install: ## the packages of tools/packages, if root; else what to install
 	@tools/install
