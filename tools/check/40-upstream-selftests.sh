@@ -16,7 +16,7 @@ tests=$("$tools/kselftest.sh" "$BASENAME")
 
 # A difference and a splat have to be seen.
 sed 's/\(vm: end x86_64\/state_test\) 0/\1 254/' "$LOGS/compare-after.log" > "$TMP/differs.log"
-sed 's/\(.*\)vm: start x86_64\/smm_test/&\nWARNING: CPU: 0 PID: 1 at nowhere/' "$LOGS/compare-after.log" > "$TMP/splat.log"
+sed 's/\(.*\)vm: start x86_64\/sync_regs_test/&\nWARNING: CPU: 0 PID: 1 at nowhere/' "$LOGS/compare-after.log" > "$TMP/splat.log"
 for bad in differs splat; do
 	! "$tools/compare.sh" --logs "$LOGS/compare-before.log" "$TMP/$bad.log" > "$TMP/out" || fail "not seen: $bad"
 	grep -q '<--' "$TMP/out" || fail "not marked: $bad"
