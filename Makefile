@@ -55,10 +55,8 @@ qemu-refresh: ## like refresh
 qemu-series: ## like series
 	@$(SERIES)/export.sh $(QTREE)
 
-check-mutants: kselftest qemu ## take out each step of the protocol; who notices?
-	@config=$$(tools/kernel/kernel.sh $(TREE) modules --config) && \
-	tools/mutants/run build/$(TREE) "$$config" \
-		build/kselftest-$(TREE)/x86_64/sev_snp_vmsa_punch_hole_test
+check-mutants: install ## take out each step of the protocol; who notices?
+	@tools/check/70-mutants.sh
 
 bench-snphost: qemu ## what the emulation costs
 	@tools/snphost/bench
