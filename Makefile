@@ -56,7 +56,7 @@ qemu-series: ## like series
 	@$(SERIES)/export.sh $(QTREE)
 
 check-mutants: install ## take out each step of the protocol; who notices?
-	@tools/check/70-mutants.sh
+	@tools/mutants/check
 
 bench-snphost: qemu ## what the emulation costs
 	@tools/snphost/bench
