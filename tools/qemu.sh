@@ -32,6 +32,6 @@ while kill -0 "$pid" 2> /dev/null; do
 		say "QEMU: $(grep -oE '^\[[0-9]+/[0-9]+\]' "$log" | tail -1) $((SECONDS - start)) s" >&2
 	sleep 1
 done
-wait "$pid" || { grep -m3 -E 'error:|FAILED' "$log" >&2; die "QEMU does not build (log: $log)"; }
+wait "$pid" || { grep -m3 -E 'error:|FAILED' "$log" >&2 || true; die "QEMU does not build (log: $log)"; }
 say "$1: built in $((SECONDS - start)) s" >&2
 echo "$out/qemu-system-x86_64"

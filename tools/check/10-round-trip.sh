@@ -43,8 +43,10 @@ compose
 [[ $(trees) == "$before" ]] || fail "new commits: other trees after refresh"
 
 echo "4: a commit in the middle edited with fixup"
-target=$(git -C "$tree" rev-list --reverse refs/series/base..HEAD | head -1)
-file=$(git -C "$tree" show --format= --name-only "$target" | head -1)
+mapfile -t commits < <(g rev-list --reverse refs/series/base..HEAD)
+target=${commits[0]}
+mapfile -t files < <(g show --format= --name-only "$target")
+file=${files[0]}
 echo "/* round trip */" | cat - "$tree/$file" > "$TMP/edited"
 cp "$TMP/edited" "$tree/$file"
 g commit -q -a --fixup="$target"

@@ -48,7 +48,7 @@ for commit in "${COMMITS[@]}"; do
 	for config in "${configs[@]}"; do
 		echo "$n of ${#COMMITS[@]}, $config: $subject"
 		log=$LOGS/walk-$n-$config.log
-		compile "$config" "$commit" "$log" || { grep -E 'error' "$log" | head -5; fail "'$subject' does not compile as $config (log: $log)"; }
+		compile "$config" "$commit" "$log" || { grep -m5 error "$log" || true; fail "'$subject' does not compile as $config (log: $log)"; }
 		warnings "$log" > "$TMP/warned"
 		[[ -s $TMP/warned ]] || continue
 		known "$config"

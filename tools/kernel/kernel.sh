@@ -61,7 +61,7 @@ while kill -0 "$pid" 2> /dev/null; do
 	sleep 1
 done
 if ! wait "$pid"; then
-	grep -E 'error:|Error' "$log" | head -5 >&2
+	grep -Em5 'error:|Error' "$log" >&2 || true
 	die "the kernel does not build (log: $log)"
 fi
 say "$1 $name: built in $((SECONDS - start)) s" >&2

@@ -42,7 +42,7 @@ mapfile -t all < <(printf '%s\n' "${upstream[@]}" "${added[@]}" "${sev[@]}" | so
 
 LDFLAGS=-static timeout --foreground 1800 make -C "$src" OUTPUT="$out" ARCH=x86_64 CC="$cc" \
 	KHDR_INCLUDES="-isystem $headers/usr/include" -j"$(nproc)" "${all[@]/#/$out/}" >> "$log" 2>&1 ||
-	{ grep -E 'error:|Error' "$log" | head -3 >&2; die "the selftests do not build (log: $log)"; }
+	{ grep -Em3 'error:|Error' "$log" >&2 || true; die "the selftests do not build (log: $log)"; }
 
 pack=$TMP/kvm-snp-vmsa-selftests
 mkdir "$pack"
