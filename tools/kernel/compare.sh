@@ -12,8 +12,7 @@
 list=$TOP/tools/kernel/upstream-tests
 declare -A log=([before]=$LOGS/compare-before.log [after]=$LOGS/compare-after.log)
 
-# What a kernel says when something is wrong with it.
-splat='BUG: |kernel BUG at|WARNING: |Oops|Kernel panic|KASAN|UBSAN|Call Trace|possible (circular|recursive)|INFO: (task|rcu|lockdep|trying)|suspicious RCU|general protection fault|soft lockup|sleeping function'
+splat=$(grep -v '^#' "$TOP/tools/snphost/splats" | paste -sd'|')
 
 # result LOG TEST: pass, skip, fail N, splat.
 result() {
@@ -57,7 +56,9 @@ while read -r name _; do
 done < <(sed 's/#.*//; /^ *$/d' "$list")
 for side in before after; do
 	# At boot too, and between tests; what a test itself printed is not meant.
-	if grep -vE 'vm: \|' "${log[$side]}" | grep -E -m3 "$splat"; then
+	bad=$(grep -vE 'vm: \|' "${log[$side]}" | grep -E "$splat" || true)
+	if [[ $bad ]]; then
+		sed 3q <<< "$bad"
 		echo "the kernel $side the series is in trouble (log: ${log[$side]})"
 		status=1
 	fi
