@@ -57,6 +57,7 @@ qemu-series: ## like series
 
 check-mutants: install ## take out each step of the protocol; who notices?
 	@tools/mutants/check
+	@cp build/mutants/mutants.rst Documentation/project/
 
 bench-snphost: qemu ## what the emulation costs
 	@tools/snphost/bench

@@ -1,0 +1,6 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Somebody notices each step of the protocol that is taken out of the series.
+# inputs: tools patches arch include virt bases
+# limit: 2400
+exec "$(dirname "$0")/../mutants/check"
