@@ -7,6 +7,8 @@
 #define ADDR_HI		0x109e4
 #define RESPONSE	BIT(31)
 
+#define IOMMU_CONTROL	0xfed80018
+
 static uint64_t bar;
 
 static uint32_t pci_read(unsigned int devfn, unsigned int reg)
@@ -65,6 +67,7 @@ void snp_init_firmware(void)
 	uint32_t *buf = alloc_page();
 
 	snp_enable();
+	WRITE32(IOMMU_CONTROL, 1);	/* on, with no log nor command buffer */
 	buf[0] = 1;		/* the RMP, too */
 	must(SNP_INIT_EX, buf);
 	must(SNP_DF_FLUSH, NULL);

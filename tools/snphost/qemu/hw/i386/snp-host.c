@@ -145,5 +145,7 @@ void snp_host_create_devices(PCMachineState *pcms)
     psp = pci_new(-1, TYPE_AMD_PSP);
     object_property_set_link(OBJECT(psp), "rmp", OBJECT(pcms->rmp),
                              &error_fatal);
+    object_property_set_link(OBJECT(psp), "iommu", OBJECT(iommu),
+                             &error_fatal);
     pci_realize_and_unref(psp, pcms->bus, &error_fatal);
 }

@@ -253,6 +253,8 @@ static const VMStateDescription vmstate_amd_psp = {
 
 static Property psp_properties[] = {
     DEFINE_PROP_LINK("rmp", AmdPsp, fw.rmp, TYPE_SNP_RMP, SnpRmp *),
+    DEFINE_PROP_LINK("iommu", AmdPsp, fw.iommu, TYPE_AMD_IOMMU_DEVICE,
+                     AMDVIState *),
     DEFINE_PROP_UINT32("max-asid", AmdPsp, fw.max_asid, SNP_MAX_ASID),
     DEFINE_PROP_END_OF_LIST(),
 };

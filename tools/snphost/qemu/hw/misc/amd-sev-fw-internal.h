@@ -111,6 +111,17 @@ sev_fw_snp_commands[SEV_FW_SNP_LAST - SEV_FW_SNP_FIRST + 1];
 SevStatus sev_fw_check_range(SevFw *fw, uint64_t pa, uint64_t len);
 
 /**
+ * sev_fw_is_covered_ram: can the firmware make pages of its own of this memory?
+ * @fw: the firmware, of a machine with an active RMP
+ * @pa: system physical address without C-bit
+ * @len: length in bytes
+ *
+ * Returns: true if the RMP covers all of it, sev_fw_check_range() finds nothing
+ * wrong with it, and there is any.
+ */
+bool sev_fw_is_covered_ram(SevFw *fw, uint64_t pa, uint64_t len);
+
+/**
  * sev_fw_check_writable: may the firmware write its output to this memory?
  * @fw: the firmware
  * @pa: system physical address, which may have the C-bit

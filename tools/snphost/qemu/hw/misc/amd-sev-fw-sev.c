@@ -55,7 +55,10 @@ static SevGuest *sev_find(SevFw *fw, uint32_t handle)
     return NULL;
 }
 
-/* What most guest commands begin with. */
+/*
+ * What most guest commands begin with.  Each has its own order of the checks
+ * that follow; it decides what is reported if more than one thing is wrong.
+ */
 static SevStatus sev_get(SevFw *fw, uint32_t handle_le, SevGuest **guest)
 {
     if (fw->sev_state != SEV_PLATFORM_WORKING) {

@@ -146,9 +146,27 @@ static SevStatus snp_mark_list(SevFw *fw, uint64_t pa, uint8_t *kinds,
     return SEV_STATUS_SUCCESS;
 }
 
+/* The IOMMU's buffers, if they are all of RAM that the RMP covers */
+static bool snp_get_iommu_buffers(SevFw *fw, AMDVIBuffer *buffers)
+{
+    int i, n = amdvi_get_buffers(fw->iommu, buffers);
+
+    for (i = 0; i < n; i++) {
+        AMDVIBuffer *b = &buffers[i];
+
+        b->base &= ~SEV_FW_C_BIT;
+        b->size = ROUND_UP(b->size, SEV_FW_PAGE_SIZE);
+        if (!sev_fw_is_covered_ram(fw, b->base, b->size)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /*
  * All entries as after a cold boot: RAM to the hypervisor, HV-Fixed what is no
- * RAM or on the list, and the RMP itself to the firmware.
+ * RAM or on the list, and to the firmware the RMP itself and what the IOMMU
+ * writes to.
  */
 static SevStatus snp_init_rmp(SevFw *fw, bool list_en, uint64_t list_paddr)
 {
@@ -156,12 +174,17 @@ static SevStatus snp_init_rmp(SevFw *fw, bool list_en, uint64_t list_paddr)
     uint64_t num = rmp->num_entries, pfn;
     uint64_t rmp_pfn = rmp->base / SEV_FW_PAGE_SIZE;
     uint64_t rmp_end = rmp->end / SEV_FW_PAGE_SIZE;
+    AMDVIBuffer buffers[AMDVI_MAX_BUFFERS] = { 0 };
     g_autofree uint8_t *kinds = NULL;
     SevStatus status;
+    int i;
 
     /* The table has to protect itself. */
     if (rmp_end >= num) {
         return SEV_STATUS_RMP_INITIALIZATION_FAILED;
+    }
+    if (!snp_get_iommu_buffers(fw, buffers)) {
+        return SEV_STATUS_INVALID_CONFIG;
     }
     kinds = g_try_malloc(num);
     if (!kinds) {
@@ -175,6 +198,10 @@ static SevStatus snp_init_rmp(SevFw *fw, bool list_en, uint64_t list_paddr)
         }
     }
     snp_mark(kinds, num, rmp_pfn, rmp_end - rmp_pfn + 1, SNP_PAGE_FIRMWARE);
+    for (i = 0; i < AMDVI_MAX_BUFFERS; i++) {
+        snp_mark(kinds, num, buffers[i].base / SEV_FW_PAGE_SIZE,
+                 buffers[i].size / SEV_FW_PAGE_SIZE, SNP_PAGE_FIRMWARE);
+    }
 
     snp_rmp_lock(rmp);
     for (pfn = 0; pfn < num; pfn++) {
@@ -190,7 +217,24 @@ static SevStatus snp_init_rmp(SevFw *fw, bool list_en, uint64_t list_paddr)
     }
     snp_rmp_unlock(rmp);
     snp_rmp_flush_tlbs(rmp, NULL);
+    memcpy(fw->iommu_buffers, buffers, sizeof(buffers));
     return SEV_STATUS_SUCCESS;
+}
+
+/* The IOMMU's pages from Firmware to Reclaim, wherever its buffers are now */
+static void snp_release_iommu_buffers(SevFw *fw)
+{
+    static const SnpRmpEntry reclaim = { .assigned = true };
+    AMDVIBuffer *b = fw->iommu_buffers;
+    uint64_t offset;
+    int i;
+
+    for (i = 0; i < AMDVI_MAX_BUFFERS; i++) {
+        for (offset = 0; offset < b[i].size; offset += SEV_FW_PAGE_SIZE) {
+            sev_fw_page_put(fw, b[i].base + offset, &reclaim);
+        }
+    }
+    memset(b, 0, sizeof(fw->iommu_buffers));
 }
 
 static SevStatus snp_do_init(SevFw *fw, bool init_rmp, bool list_en,
@@ -212,6 +256,9 @@ static SevStatus snp_do_init(SevFw *fw, bool init_rmp, bool list_en,
     if (!fw->rmp || !snp_rmp_active(fw->rmp) || fw->rmp->base % MiB ||
         (fw->rmp->end + 1) % MiB) {
         return SEV_STATUS_INVALID_CONFIG;
+    }
+    if (!fw->iommu || !fw->iommu->enabled) {
+        return SEV_STATUS_HARDWARE_PLATFORM;
     }
     if (init_rmp) {
         if (!sev_fw_cpus_hsave_clear()) {
@@ -274,11 +321,8 @@ static SevStatus snp_do_shutdown(SevFw *fw, const SnpShutdownExBuf *b)
         return SEV_STATUS_INVALID_PARAM;
     }
 
-    /*
-     * The IOMMU does not look at the RMP, so none of its pages have to be
-     * taken from it; the next SNP_INIT has to begin afresh all the same.
-     */
     if (b && le32_to_cpu(b->flags) & SNP_SHUTDOWN_IOMMU) {
+        snp_release_iommu_buffers(fw);
         fw->rmp_initialized = false;
     }
     sev_fw_snp_drop(fw);

@@ -62,6 +62,16 @@ SevStatus sev_fw_check_range(SevFw *fw, uint64_t pa, uint64_t len)
                                   : SEV_STATUS_INVALID_ADDRESS;
 }
 
+bool sev_fw_is_covered_ram(SevFw *fw, uint64_t pa, uint64_t len)
+{
+    bool covered;
+
+    snp_rmp_lock(fw->rmp);
+    covered = snp_rmp_covers(fw->rmp, pa + len - 1);
+    snp_rmp_unlock(fw->rmp);
+    return len && covered && !sev_fw_check_range(fw, pa, len);
+}
+
 SevStatus sev_fw_check_writable(SevFw *fw, uint64_t pa, uint64_t len)
 {
     SevStatus status = sev_fw_check_range(fw, pa, len);
@@ -160,11 +170,19 @@ SnpPageState sev_fw_page_state(const SnpRmpEntry *e)
 SnpPageState sev_fw_page(SevFw *fw, uint64_t pa, SnpRmpEntry *e)
 {
     bool covered;
+    int i;
 
+    pa &= ~SEV_FW_C_BIT;
     snp_rmp_lock(fw->rmp);
-    covered = snp_rmp_get(fw->rmp, pa & ~SEV_FW_C_BIT, e);
+    covered = snp_rmp_get(fw->rmp, pa, e);
     snp_rmp_unlock(fw->rmp);
 
+    /* The IOMMU's are Firmware pages that no command may use. */
+    for (i = 0; i < AMDVI_MAX_BUFFERS; i++) {
+        if (pa - fw->iommu_buffers[i].base < fw->iommu_buffers[i].size) {
+            return SNP_PAGE_INVALID;
+        }
+    }
     return covered ? sev_fw_page_state(e) : SNP_PAGE_DEFAULT;
 }
 
@@ -286,6 +304,7 @@ void sev_fw_reset(SevFw *fw)
     fw->sev_state = SEV_PLATFORM_UNINIT;
     fw->snp_state = SEV_PLATFORM_UNINIT;
     fw->rmp_initialized = false;
+    memset(fw->iommu_buffers, 0, sizeof(fw->iommu_buffers));
     fw->es = false;
     fw->reported_tcb = SEV_FW_TCB;
     fw->snp_config = 0;
@@ -399,6 +418,7 @@ static int sev_fw_post_load(void *opaque, int version_id)
 {
     SevFw *fw = opaque;
     SnpGuest *snp;
+    int i;
 
     QTAILQ_FOREACH(snp, &fw->snp_guests, next) {
         if (snp->asid > fw->max_asid) {
@@ -408,8 +428,28 @@ static int sev_fw_post_load(void *opaque, int version_id)
     if (fw->snp_state != SEV_PLATFORM_UNINIT && !fw->rmp) {
         return -EINVAL;
     }
+    /* The RMP was there before us. */
+    for (i = 0; i < AMDVI_MAX_BUFFERS; i++) {
+        AMDVIBuffer *b = &fw->iommu_buffers[i];
+
+        if (b->size && (!fw->rmp ||
+                        !sev_fw_is_covered_ram(fw, b->base, b->size))) {
+            return -EINVAL;
+        }
+    }
     return 0;
 }
+
+static const VMStateDescription vmstate_iommu_buffer = {
+    .name = "amd-sev-fw/iommu-buffer",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (VMStateField[]) {
+        VMSTATE_UINT64(base, AMDVIBuffer),
+        VMSTATE_UINT64(size, AMDVIBuffer),
+        VMSTATE_END_OF_LIST()
+    }
+};
 
 const VMStateDescription vmstate_sev_fw = {
     .name = "amd-sev-fw",
@@ -421,6 +461,8 @@ const VMStateDescription vmstate_sev_fw = {
         VMSTATE_UINT8(sev_state, SevFw),
         VMSTATE_UINT8(snp_state, SevFw),
         VMSTATE_BOOL(rmp_initialized, SevFw),
+        VMSTATE_STRUCT_ARRAY(iommu_buffers, SevFw, AMDVI_MAX_BUFFERS, 1,
+                             vmstate_iommu_buffer, AMDVIBuffer),
         VMSTATE_BOOL(es, SevFw),
         VMSTATE_UINT64(tmr_base, SevFw),
         VMSTATE_UINT64(tmr_size, SevFw),

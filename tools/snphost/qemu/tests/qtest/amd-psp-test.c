@@ -28,6 +28,18 @@
 #define REG_CMDBUF_HI   0x109e4
 #define REG_FEATURES    0x109fc
 
+/* Registers of the IOMMU */
+#define IOMMU_EVENT_BASE    0xfed80010ULL
+#define IOMMU_CONTROL       0xfed80018ULL
+#define IOMMU_EXCL_BASE     0xfed80020ULL
+#define IOMMU_EXCL_LIMIT    0xfed80028ULL
+#define IOMMU_PPR_BASE      0xfed80038ULL
+
+#define IOMMU_ON            (1 << 0)
+#define IOMMU_EVENT_LOG     (1 << 2)
+#define IOMMU_CMD_BUF       (1 << 12)
+#define IOMMU_PPR_LOG       (1 << 13)
+
 /* Commands */
 enum {
     INIT = 0x01, SHUTDOWN, PLATFORM_RESET, PLATFORM_STATUS, DF_FLUSH = 0x0a,
@@ -51,7 +63,8 @@ enum {
     BAD_CONFIG = 0x03, BAD_LENGTH = 0x04, POLICY_FAILURE = 0x07,
     INACTIVE = 0x08, BAD_ADDRESS = 0x09, BAD_MEASUREMENT = 0x0b,
     ASID_OWNED = 0x0c, BAD_ASID = 0x0d, DFFLUSH_REQUIRED = 0x0f,
-    BAD_GUEST = 0x10, BAD_COMMAND = 0x11, ACTIVE = 0x12, UNSUPPORTED = 0x15,
+    BAD_GUEST = 0x10, BAD_COMMAND = 0x11, ACTIVE = 0x12, HW_PLATFORM = 0x13,
+    UNSUPPORTED = 0x15,
     BAD_PARAM = 0x16, BAD_PAGE_SIZE = 0x19, BAD_PAGE_STATE = 0x1a,
     BAD_PAGE_OWNER = 0x1c, AEAD_OFLOW = 0x1d, RMP_INIT_REQUIRED = 0x20,
     BAD_KEY = 0x27,
@@ -88,6 +101,9 @@ enum {
 #define REQ             0x1006000ULL
 #define RSP             0x1007000ULL
 #define DATA            0x1010000ULL
+#define EVENT_LOG       0x1020000ULL
+#define PPR_LOG         0x1030000ULL
+#define COMPLETION      0x1040000ULL
 #define TMR             0x1400000ULL
 #define LARGE           0x1800000ULL
 
@@ -189,6 +205,7 @@ static Psp *psp_start(bool snp_en, const char *more)
     g_assert(psp->dev);
     qpci_device_enable(psp->dev);
     psp->bar = qpci_iomap(psp->dev, 2, NULL);
+    qtest_writeq(psp->qts, IOMMU_CONTROL, IOMMU_ON);
     return psp;
 }
 
@@ -717,6 +734,92 @@ static void test_reclaim(void)
     psp_stop(psp);
 }
 
+static void check_pages(Psp *psp, uint64_t pa, unsigned count, uint64_t entry)
+{
+    unsigned i;
+
+    for (i = 0; i < count; i++) {
+        g_assert_cmphex(rmp_get(psp, pa + i * 4096), ==, entry);
+    }
+    /* And neither the page before nor the one after. */
+    g_assert_cmphex(rmp_get(psp, pa - 4096), ==, PAGE_HV);
+    g_assert_cmphex(rmp_get(psp, pa + count * 4096), ==, PAGE_HV);
+}
+
+static unsigned init_with_log(Psp *psp, uint64_t base, unsigned length)
+{
+    qtest_writeq(psp->qts, IOMMU_EVENT_BASE, (uint64_t)length << 56 | base);
+    return psp_cmd(psp, SNP_INIT, NULL, 0);
+}
+
+static void test_iommu(void)
+{
+    Psp *psp = psp_start(true, "");
+    uint8_t init_ex[64] = { 0 };
+    uint64_t pages[] = { EVENT_LOG, EVENT_LOG + 4096, COMPLETION };
+    int i;
+
+    qtest_writeq(psp->qts, IOMMU_CONTROL, 0);
+    assert_cmd(HW_PLATFORM, psp_cmd(psp, SNP_INIT, NULL, 0));
+
+    /* Logs that are not of RAM which the RMP covers */
+    qtest_writeq(psp->qts, IOMMU_CONTROL, IOMMU_ON | IOMMU_EVENT_LOG);
+    assert_cmd(BAD_CONFIG, init_with_log(psp, NOWHERE, 8));
+    assert_cmd(BAD_CONFIG, init_with_log(psp, RAM_SIZE - 4096, 15));
+    assert_cmd(BAD_CONFIG, init_with_log(psp, 0xffffffffff000, 9));
+    assert_cmd(BAD_CONFIG, init_with_log(psp, psp->rmp_base - 4096, 9));
+    qtest_writeq(psp->qts, IOMMU_CONTROL, IOMMU_ON | IOMMU_CMD_BUF);
+    qtest_writeq(psp->qts, IOMMU_EXCL_BASE, COMPLETION);
+    qtest_writeq(psp->qts, IOMMU_EXCL_LIMIT, COMPLETION - 4096);
+    assert_cmd(BAD_CONFIG, psp_cmd(psp, SNP_INIT, NULL, 0));
+    qtest_writeq(psp->qts, IOMMU_EXCL_LIMIT, COMPLETION - 8192);
+    assert_cmd(BAD_CONFIG, psp_cmd(psp, SNP_INIT, NULL, 0));
+    qtest_writeq(psp->qts, IOMMU_EXCL_LIMIT, 0xffffffffff000);
+    assert_cmd(BAD_CONFIG, psp_cmd(psp, SNP_INIT, NULL, 0));
+
+    /* Two pages of log, and completion stores; one log is not on. */
+    qtest_writeq(psp->qts, IOMMU_EXCL_LIMIT, COMPLETION);
+    qtest_writeq(psp->qts, IOMMU_PPR_BASE, 8ULL << 56 | PPR_LOG);
+    qtest_writeq(psp->qts, IOMMU_CONTROL,
+                 IOMMU_ON | IOMMU_EVENT_LOG | IOMMU_CMD_BUF);
+    assert_cmd(OK, init_with_log(psp, EVENT_LOG | C_BIT, 9));
+    check_pages(psp, EVENT_LOG, 2, PAGE_FIRMWARE);
+    check_pages(psp, COMPLETION, 1, PAGE_FIRMWARE);
+    check_pages(psp, PPR_LOG, 0, 0);
+
+    /* They are not like the other pages of the firmware. */
+    for (i = 0; i < ARRAY_SIZE(pages); i++) {
+        assert_cmd(BAD_PAGE_STATE, psp_cmd64(psp, SNP_PAGE_RECLAIM, pages[i]));
+        assert_cmd(BAD_PAGE_STATE, gctx_create(psp, pages[i]));
+        assert_cmd(BAD_PAGE_STATE, psp_issue(psp, PLATFORM_STATUS, pages[i]));
+        assert_cmd(BAD_PAGE_STATE, psp_cmd64(psp, SNP_PLATFORM_STATUS,
+                                             pages[i] | C_BIT));
+    }
+
+    /* They stay so as long as the RMP does, wherever the log is now. */
+    assert_cmd(OK, psp_cmd(psp, SNP_DF_FLUSH, NULL, 0));
+    assert_cmd(OK, psp_cmd(psp, SNP_SHUTDOWN, NULL, 0));
+    qtest_writeq(psp->qts, IOMMU_CONTROL,
+                 IOMMU_ON | IOMMU_PPR_LOG | IOMMU_CMD_BUF);
+    assert_cmd(OK, psp_cmd(psp, SNP_INIT_EX, init_ex, 64));
+    check_pages(psp, EVENT_LOG, 2, PAGE_FIRMWARE);
+    check_pages(psp, PPR_LOG, 0, 0);
+    assert_cmd(BAD_PAGE_STATE, gctx_create(psp, EVENT_LOG));
+    assert_cmd(OK, psp_cmd(psp, SNP_DF_FLUSH, NULL, 0));
+    assert_cmd(OK, psp_cmd64(psp, SNP_SHUTDOWN_EX, 1ULL << 32 | 8));
+    check_pages(psp, EVENT_LOG, 2, PAGE_RECLAIM);
+    check_pages(psp, COMPLETION, 1, PAGE_RECLAIM);
+    check_pages(psp, PPR_LOG, 0, 0);
+
+    /* From the beginning */
+    assert_cmd(OK, psp_cmd(psp, SNP_INIT, NULL, 0));
+    check_pages(psp, EVENT_LOG, 0, 0);
+    check_pages(psp, PPR_LOG, 1, PAGE_FIRMWARE);
+    rmp_set(psp, EVENT_LOG, PAGE_FIRMWARE);
+    assert_cmd(OK, gctx_create(psp, EVENT_LOG));
+    psp_stop(psp);
+}
+
 /* What the document says the launch digest is */
 static void digest_add(uint8_t ld[48], const uint8_t contents[48],
                        unsigned type, const uint8_t perms[3], uint64_t gpa)
@@ -1156,6 +1259,7 @@ static void test_reset(void)
     qpci_device_enable(psp->dev);
     psp->bus->mmio_alloc_ptr = 0xe0000000;
     psp->bar = qpci_iomap(psp->dev, 2, NULL);
+    qtest_writeq(psp->qts, IOMMU_CONTROL, IOMMU_ON);
     assert_cmd(BAD_PLATFORM_STATE, launch_start(psp, GCTX, SNP_POLICY));
     snp_init(psp);
     assert_cmd(BAD_GUEST, launch_start(psp, GCTX, SNP_POLICY));
@@ -1196,6 +1300,9 @@ static void test_fuzz(void)
         SNP_ACTIVATE, SNP_LAUNCH_UPDATE, SNP_LAUNCH_FINISH, SNP_GUEST_REQUEST,
         SNP_DBG_DECRYPT, SNP_PAGE_RECLAIM, SNP_PAGE_UNSMASH,
     };
+    static const uint64_t iommu[] = {
+        IOMMU_EVENT_BASE, IOMMU_PPR_BASE, IOMMU_EXCL_BASE, IOMMU_EXCL_LIMIT,
+    };
     int rounds = g_test_slow() ? 200000 : 5000, i, j;
     uint32_t seed = g_test_rand_int();
     GRand *rand = g_rand_new_with_seed(seed);
@@ -1229,6 +1336,16 @@ static void test_fuzz(void)
             qtest_memwrite(psp->qts, where, buf, sizeof(buf));
         }
         psp_issue(psp, cmd, where);
+        if (!g_rand_int_range(rand, 0, 16)) {
+            qtest_writeq(psp->qts, iommu[g_rand_int_range(rand, 0,
+                                                          ARRAY_SIZE(iommu))],
+                         fuzz_value(rand, psp));
+        }
+        if (!g_rand_int_range(rand, 0, 16)) {
+            qtest_writeq(psp->qts, IOMMU_CONTROL, IOMMU_ON |
+                         (g_rand_boolean(rand) ? IOMMU_EVENT_LOG : 0) |
+                         (g_rand_boolean(rand) ? IOMMU_PPR_LOG : 0));
+        }
     }
     /* It does as it is told still. */
     psp_cmd(psp, SHUTDOWN, NULL, 0);
@@ -1252,6 +1369,7 @@ int main(int argc, char **argv)
     qtest_add_func("/amd-psp/sev/guest", test_sev_guest);
     qtest_add_func("/amd-psp/snp/platform", test_snp_platform);
     qtest_add_func("/amd-psp/snp/reclaim", test_reclaim);
+    qtest_add_func("/amd-psp/snp/iommu", test_iommu);
     qtest_add_func("/amd-psp/snp/guest", test_snp_guest);
     qtest_add_func("/amd-psp/inject", test_inject);
     qtest_add_func("/amd-psp/reset", test_reset);

@@ -12,8 +12,9 @@
 #include "qom/object.h"
 
 /*
- * Properties: link "rmp" to the machine's RMP (without it there is SEV and
- * SEV-ES only); "max-asid", the highest ASID of a guest.
+ * Properties: links "rmp" to the machine's RMP (without it there is SEV and
+ * SEV-ES only) and "iommu" to its IOMMU; "max-asid", the highest ASID of a
+ * guest.
  */
 #define TYPE_AMD_PSP "amd-psp"
 OBJECT_DECLARE_SIMPLE_TYPE(AmdPsp, AMD_PSP)

@@ -12,6 +12,7 @@
 #ifndef HW_MISC_AMD_SEV_FW_H
 #define HW_MISC_AMD_SEV_FW_H
 
+#include "hw/i386/amd_iommu.h"
 #include "hw/i386/snp-rmp.h"
 #include "migration/vmstate.h"
 #include "qemu/queue.h"
@@ -41,6 +42,7 @@ typedef enum SevStatus {
     SEV_STATUS_INVALID_GUEST = 0x10,
     SEV_STATUS_INVALID_COMMAND = 0x11,
     SEV_STATUS_ACTIVE = 0x12,
+    SEV_STATUS_HARDWARE_PLATFORM = 0x13,
     SEV_STATUS_UNSUPPORTED = 0x15,
     SEV_STATUS_INVALID_PARAM = 0x16,
     SEV_STATUS_RESOURCE_LIMIT = 0x17,
@@ -59,6 +61,7 @@ typedef struct SnpGuest SnpGuest;
 /**
  * SevFw: state of the firmware
  * @rmp: the RMP, or %NULL on a machine that has none (no SEV-SNP then)
+ * @iommu: the IOMMU, of a machine with an RMP
  * @max_asid: highest ASID that a guest may have
  *
  * Everything else is private to hw/misc/amd-sev-fw*.c.  Protected by the
@@ -67,11 +70,13 @@ typedef struct SnpGuest SnpGuest;
  */
 typedef struct SevFw {
     SnpRmp *rmp;
+    AMDVIState *iommu;
     uint32_t max_asid;
 
     uint8_t sev_state;          /* SevPlatformState */
     uint8_t snp_state;          /* SevPlatformState, never WORKING */
     bool rmp_initialized;       /* since reset or the last full shutdown */
+    AMDVIBuffer iommu_buffers[AMDVI_MAX_BUFFERS];   /* taken by SNP_INIT */
     bool es;                    /* CONFIG.ES */
     uint64_t tmr_base;          /* of SEV-ES, while @es */
     uint64_t tmr_size;
