@@ -87,12 +87,15 @@ bool snp_rmp_get(SnpRmp *rmp, hwaddr spa, SnpRmpEntry *e)
 
 void snp_rmp_put(SnpRmp *rmp, hwaddr spa, const SnpRmpEntry *e)
 {
-    uint64_t pfn = spa / SNP_RMP_PAGE_SIZE;
     uint64_t pages = e->size_2m ? SNP_RMP_LARGE_PAGES : 1;
+    /*
+     * Who writes to the table behind our back can say 2M anywhere.  There is
+     * a whole number of 2M pages: RMP_BASE and RMP_END are aligned to 8K.
+     */
+    uint64_t pfn = QEMU_ALIGN_DOWN(spa / SNP_RMP_PAGE_SIZE, pages);
     uint64_t lo = 0, hi = 0, i;
 
-    assert(rmp->active);
-    assert(pfn % pages == 0 && pfn + pages <= rmp->num_entries);
+    assert(rmp->active && pfn + pages <= rmp->num_entries);
 
     lo |= e->assigned ? RMP_LO_ASSIGNED : 0;
     lo |= e->size_2m ? RMP_LO_2M : 0;

@@ -1197,6 +1197,10 @@ static void test_snp_guest(void)
     assert_cmd(DFFLUSH_REQUIRED, psp_cmd64(psp, SNP_ACTIVATE, GCTX, 5));
     assert_cmd(OK, psp_cmd(psp, SNP_DF_FLUSH, NULL, 0));
     assert_cmd(OK, psp_cmd64(psp, SNP_ACTIVATE, GCTX, 5));
+
+    /* A device may have written to the RMP: no 2M page begins there. */
+    rmp_set(psp, GCTX, PAGE_CONTEXT | RMP_2M);
+    assert_cmd(OK, psp_cmd64(psp, SNP_DECOMMISSION, GCTX));
     psp_stop(psp);
 }
 
@@ -1316,7 +1320,7 @@ static void test_fuzz(void)
         if (!g_rand_int_range(rand, 0, 3)) {
             uint64_t entry = fuzz_value(rand, psp) & 0xffffffff000ULL;
 
-            entry |= g_rand_int_range(rand, 0, 8) & ~RMP_2M;
+            entry |= g_rand_int_range(rand, 0, 8);
             entry |= RMP_ASID(g_rand_int_range(rand, 0, 8) & 5);
             entry |= (uint64_t)g_rand_int_range(rand, 0, 4) << 61;
             rmp_set(psp, pages[g_rand_int_range(rand, 0, ARRAY_SIZE(pages))],

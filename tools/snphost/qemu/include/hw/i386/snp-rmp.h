@@ -151,8 +151,8 @@ bool snp_rmp_get(SnpRmp *rmp, hwaddr spa, SnpRmpEntry *e);
 /**
  * snp_rmp_put: write the RMP entry of a page
  * @rmp: the RMP, active and locked by the caller
- * @spa: system physical address, covered by the RMP; aligned to 2M if
- *       @e->size_2m is set, and then @e is written for the whole 2M page
+ * @spa: system physical address, covered by the RMP; if @e->size_2m is set
+ *       @e is written for the whole 2M page
  * @e: the entry
  *
  * Nothing is checked here, and no TLB is flushed: call
