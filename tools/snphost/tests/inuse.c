@@ -153,6 +153,26 @@ static void right_after(void)
 	is(vm_run(&vm), EXIT_INVALID, "  VMRUN on it: VMEXIT_INVALID");
 }
 
+/* The second CPU is of no use afterwards. */
+static void init_inside(void)
+{
+	uint64_t vmsa, vmcb;
+	unsigned int i;
+
+	vm_start(&vm, true, ASID + 1);
+	vmsa = (uint64_t)vm.vmsa;
+	vmcb = (uint64_t)vm.vmcb;
+	START(i_spin);
+	is(rmp_share(vmcb, false), FAIL_INUSE,
+	   "inside, RMPUPDATE of the VMCB: FAIL_INUSE");
+	send_init(1);
+	for (i = 0; i < 100000 && rmp_share(vmsa, false) == FAIL_INUSE; i++)
+		delay_us(1);
+	is(rmp_share(vmsa, false), SUCCESS,
+	   "an INIT that is not intercepted ends it: the VMSA is free");
+	is(rmp_share(vmcb, false), SUCCESS, "  and the VMCB");
+}
+
 void test_main(void)
 {
 	snp_require();
@@ -165,4 +185,5 @@ void test_main(void)
 	another_page();
 	change_is_seen();
 	right_after();
+	init_inside();
 }

@@ -386,6 +386,11 @@ void send_ipi(unsigned int cpu, uint8_t vector)
 	icr(cpu, 0x4000 | vector);
 }
 
+void send_init(unsigned int cpu)
+{
+	icr(cpu, 0x4500);
+}
+
 void ap_main(void)
 {
 	unsigned int id = cpu_id();
@@ -413,7 +418,7 @@ unsigned int smp_start(void)
 		want = cpus_up + 1;
 		ap_stack = (uint64_t)alloc_pages(STACK_PAGES) +
 			   STACK_PAGES * PAGE - 16;
-		icr(cpu, 0x4500);
+		send_init(cpu);
 		delay_us(200);
 		icr(cpu, 0x4600 | AP_TRAMPOLINE >> 12);
 		for (i = 0; i < 100000 && cpus_up != want; i++)

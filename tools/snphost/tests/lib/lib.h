@@ -245,6 +245,7 @@ bool smp_busy(unsigned int cpu);
 void smp_wait(unsigned int cpu);
 void smp_all(void (*fn)(void *), void *arg);	/* on every CPU, here too */
 void send_ipi(unsigned int cpu, uint8_t vector);
+void send_init(unsigned int cpu);
 void apic_eoi(void);
 void delay_us(unsigned int us);
 
