@@ -291,14 +291,12 @@ void test_main(void)
 
 	snp_require();
 	outside();
+	snp_init_firmware();
 	svm_enable();
 	vm_start(&vm, false, 1);
 	vm_map(&vm, VA, arena_page(), 1);
 	in_es_guest();
 
-	wrmsr(MSR_VM_HSAVE_PA, 0);
-	snp_init_firmware();
-	svm_enable();
 	vm_start(&vm, true, ASID);
 	outside();
 	spa = arena_page();

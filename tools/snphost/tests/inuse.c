@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A VMSA is in use exactly while a CPU is inside the guest on it; and a change
- * of the RMP on one CPU reaches a guest that runs on another.
+ * A VMSA and a VMCB are in use exactly while a CPU is inside the guest on them;
+ * and a change of the RMP on one CPU reaches a guest that runs on another.
  */
 #include "svm.h"
 
@@ -82,8 +82,14 @@ static void vmsa_in_use(void)
 			bad++;
 	}
 	is(bad, 0, "every attempt fails (%u)", inuse);
-	/* a VMSA that a CPU is on cannot be entered by another, by any VMCB */
+	is(rmp_assign((uint64_t)vm.vmcb, 0, ASID, false), FAIL_INUSE,
+	   "RMPUPDATE of its VMCB page to a guest: FAIL_INUSE");
+	/*
+	 * A VMSA that a CPU is on cannot be entered by another, by any VMCB;
+	 * if it could, it would leave at the first PAUSE.
+	 */
 	memcpy(copy, vm.vmcb, PAGE);
+	F32(copy, VMCB_MISC1) |= MISC1_PAUSE;
 	r64 = vmrun_raw((uint64_t)copy);
 	ok(r64 == EXIT_INVALID || r64 == EXIT_BUSY,
 	   "VMRUN on the same VMSA: VMEXIT_INVALID or _BUSY (0x%lx)", r64);
@@ -151,6 +157,10 @@ static void right_after(void)
 	is(rmp_entry(vmsa) & RMP_ASSIGNED, 0, "  the page is the host's");
 	is(TRY(WRITE64(vmsa, 0)), NO_TRAP, "  and can be written");
 	is(vm_run(&vm), EXIT_INVALID, "  VMRUN on it: VMEXIT_INVALID");
+
+	is(rmp_assign((uint64_t)vm.vmcb, 0, ASID, false), SUCCESS,
+	   "the VMCB page to a guest now: success");
+	rmp_share((uint64_t)vm.vmcb, false);
 }
 
 /* The second CPU is of no use afterwards. */
