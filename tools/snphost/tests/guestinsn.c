@@ -19,6 +19,8 @@ SNIPPET(pvalidate, ".byte 0xf2, 0x0f, 0x01, 0xff");
 SNIPPET(pvalidate_cf1, "stc; .byte 0xf2, 0x0f, 0x01, 0xff");
 SNIPPET(rmpadjust, ".byte 0xf3, 0x0f, 0x01, 0xfe");
 SNIPPET(rmpquery, ".byte 0xf3, 0x0f, 0x01, 0xfd");
+SNIPPET(rmpupdate_insn, ".byte 0xf2, 0x0f, 0x01, 0xfe");
+SNIPPET(psmash_insn, ".byte 0xf3, 0x0f, 0x01, 0xff");
 SNIPPET(i_load, "mov (%rdi), %rax");
 SNIPPET(i_store, "mov %rax, (%rdi)");
 /* the instruction in rax at CPL 3, whose int3 or fault ends it */
@@ -87,6 +89,20 @@ static void in_es_guest(void)
 {
 	trapped(pv(VA, 0, 1), TRAP_UD, 0, "SEV-ES guest: PVALIDATE");
 	trapped(adjust(VA, 0, 1), TRAP_UD, 0, "SEV-ES guest: RMPADJUST");
+}
+
+/* Instructions of the hypervisor, in a guest. */
+static void not_for_guests(uint64_t spa, uint64_t big)
+{
+	uint64_t entry = rmp_entry(spa), large = rmp_entry(big);
+
+	result(vm_do(&vm, rmpupdate_insn, .rax = spa,
+		     .rcx = GUEST_SHARED + GUEST_COMM), FAIL_PERMISSION,
+	       "RMPUPDATE in a guest: FAIL_PERMISSION");
+	is(rmp_entry(spa), entry, "  and changes nothing");
+	result(vm_do(&vm, psmash_insn, .rax = big), FAIL_PERMISSION,
+	       "PSMASH in a guest: FAIL_PERMISSION");
+	is(rmp_entry(big), large, "  and changes nothing");
 }
 
 static void test_pvalidate(uint64_t spa, uint64_t big)
@@ -188,6 +204,9 @@ static void test_rmpadjust(uint64_t spa)
 	       "RMPQUERY for VMPL1");
 	is(c->out.rdx, ATTR(1, PERM_R), "  they are apart");
 
+	trapped(vm_do(&vm, rmpquery, .rax = VA + PAGE, .rdx = 1), TRAP_VC,
+		EXIT_NOT_VALIDATED, "RMPQUERY of a page that is not validated");
+
 	result(adjust(VA, 0, ATTR(0, PERM_R)), FAIL_PERMISSION,
 	       "RMPADJUST for the own VMPL: FAIL_PERMISSION");
 	is(c->rflags & RFLAGS_ZF, 0, "  ZF follows the result");
@@ -282,6 +301,8 @@ static void at_vmpl1(uint64_t spa)
 	result(adjust(VA, 0, ATTR(2, PERM_R) | ATTR_VMSA), SUCCESS,
 	       "VMPL1: RMPADJUST with the VMSA bit");
 	is(rmp_entry(page) & RMP_VMSA, 0, "  which is ignored");
+	result(vm_do(&vm, rmpquery, .rax = VA, .rdx = 0), FAIL_PERMISSION,
+	       "VMPL1: RMPQUERY for VMPL0: FAIL_PERMISSION");
 	trapped(pv(VA, 0, 1), TRAP_GP, 0, "VMPL1: PVALIDATE");
 }
 
@@ -308,6 +329,7 @@ void test_main(void)
 	big = arena_2m();
 	rmp_assign(big, VA_BIG, ASID, true);
 	vm_map(&vm, VA_BIG, big, 2);
+	not_for_guests(spa, big);
 	test_pvalidate(spa, big);
 	test_rmpadjust(spa);
 	at_vmpl1(spa);

@@ -84,6 +84,10 @@ static void vmsa_in_use(void)
 	is(bad, 0, "every attempt fails (%u)", inuse);
 	is(rmp_assign((uint64_t)vm.vmcb, 0, ASID, false), FAIL_INUSE,
 	   "RMPUPDATE of its VMCB page to a guest: FAIL_INUSE");
+	r = rmp_assign((uint64_t)vm.vmcb & ~(PAGE_2M - 1), 0, ASID, true);
+	if (r == SUCCESS)
+		rmp_share((uint64_t)vm.vmcb & ~(PAGE_2M - 1), true);
+	is(r, FAIL_INUSE, "RMPUPDATE of the 2M around it: FAIL_INUSE");
 	/*
 	 * A VMSA that a CPU is on cannot be entered by another, by any VMCB;
 	 * if it could, it would leave at the first PAUSE.

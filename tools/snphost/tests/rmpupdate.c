@@ -88,6 +88,18 @@ static void input(void)
 	refused(PG, s, FAIL_INPUT, "an ASID and not assigned: FAIL_INPUT");
 	s = (struct rmp_state){ .immutable = 1 };
 	refused(PG, s, FAIL_INPUT, "immutable and not assigned: FAIL_INPUT");
+	s = guest_page;
+	s.gpa += 8;
+	refused(PG, s, FAIL_INPUT, "guest address within a page: FAIL_INPUT");
+	s = guest_page;
+	s.size_2m = 1;
+	refused(BIG, s, FAIL_INPUT, "2M page at a 4K guest address: FAIL_INPUT");
+	s = guest_page;
+	s.rsvd = 1;
+	refused(PG, s, FAIL_INPUT, "a reserved field is set: FAIL_INPUT");
+	s = guest_page;
+	s.asid = cpuid(0x8000001f, 0).c + 1;
+	refused(PG, s, FAIL_INPUT, "ASID beyond the last: FAIL_INPUT");
 }
 
 static void assign_4k(void)

@@ -106,6 +106,7 @@ static void sev_checks(void)
 	state_checks(&es);
 	REFUSED(&es, 64, es.vmsa, VMSA_SEV_FEATURES, FEATURE_SNP,
 		"SNP guest without SYSCFG.SNP_EN");
+	REFUSED(&es, 8, es.vmsa, VMSA_VMPL, 4, "a VMPL that is not");
 	shifted_vmsa();
 	if (f.d > 1)
 		sev_without_es(f.d);
