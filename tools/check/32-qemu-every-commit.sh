@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Every commit of the QEMU series builds, and gives no warning in a file that
+# the series touches.
+# inputs: patches/qemu-7.2 tools/snphost/qemu tools/qemu.sh tools/series bases
+# limit: 2400
+. "$(dirname "$0")/lib.sh"
+QTREE=qemu-${QEMU:-7.2}
+[[ -d $TOP/patches/$QTREE ]] || skip "no patches for $QTREE"
+"$TOP/tools/series/compose.sh" "$QTREE"
+
+# A work tree of its own, moved from commit to commit.
+repo=$BUILD/$QTREE/.git
+walk=$BUILD/walk/$QTREE
+exec 8> "$BUILD/walk-qemu.lock"
+flock 8
+if [[ ! -d $walk/.git ]]; then
+	mkdir -p "${walk%/*}"
+	new_tree "$repo" "$TMP/walk"
+	mv "$TMP/walk" "$walk"
+fi
+see_objects "$repo" "$walk/.git"
+base=$(git -C "$BUILD/$QTREE" rev-parse refs/series/base)
+mapfile -t commits < <(git -C "$BUILD/$QTREE" rev-list --reverse "$base..refs/series/composed")
+[[ ${#commits[@]} -gt 0 ]] || fail "no commits"
+
+# build: what is checked out; $TMP/warned is what gcc warns of in touched files,
+# without line numbers.
+git -C "$BUILD/$QTREE" diff --name-only "$base" "${commits[-1]}" > "$TMP/touched"
+log=$BUILD/walk/logs/$QTREE-quick.log
+build() {
+	local status=0
+	rm -f "$log"
+	BUILD=$BUILD/walk "$TOP/tools/qemu.sh" "$QTREE" quick > "$TMP/out" 2>&1 || status=$?
+	{ grep 'warning:' "$log" || true; } | { grep -F -f "$TMP/touched" || true; } |
+		sed -E 's,:[0-9]+(:[0-9]+)?:,:,' | sort -u > "$TMP/warned"
+	return $status
+}
+
+n=0
+for commit in "$base" "${commits[@]}"; do
+	subject=$(git -C "$walk" log -1 --format=%s "$commit")
+	start=$SECONDS
+	sgit -C "$walk" checkout -q --detach --force "$commit"
+	build || { tail -n 3 "$TMP/out"; fail "'$subject' does not build (log: $log)"; }
+	[[ $n -gt 0 ]] || cp "$TMP/warned" "$TMP/known"
+	comm -13 "$TMP/known" "$TMP/warned" > "$TMP/new"
+	[[ ! -s $TMP/new ]] || { cat "$TMP/new"; fail "'$subject' gives new warnings (log: $log)"; }
+	echo "$n of ${#commits[@]}, $((SECONDS - start)) s: $subject"
+	n=$((n + 1))
+done
+
+# It has to see a warning and an error.
+file=hw/i386/snp-rmp.c
+echo 'static void unused_by_anyone(void) { }' >> "$walk/$file"
+build || fail "more than a warning: $(tail -n 3 "$TMP/out")"
+grep -q unused_by_anyone "$TMP/warned" || fail "a warning is not seen"
+echo 'this is no C' >> "$walk/$file"
+! build || fail "an error is not seen"
+sgit -C "$walk" checkout -q --force HEAD -- "$file"
