@@ -10,6 +10,7 @@
 
 [[ $# -ge 2 ]] || die "usage: kernel.sh TREE debug|small|modules [--config]"
 tree=$BUILD/$1 name=$2
+base_load "${1%-base}"
 here=$TOP/tools/kernel
 obj=$tree/obj-$name
 log=$LOGS/kernel-$1-$name.log
@@ -35,7 +36,11 @@ build() { make -C "$tree" O="$obj" CC="$cc" HOSTCC="$cc" "$@"; }
 
 mkdir -p "$obj"
 # A later fragment overrides an earlier one.
-sed 's/[ \t]*#.*//; /^$/d' "${fragments[@]}" | tac | awk -F= '!seen[$1]++' | tac > "$TMP/fragment"
+edits=('s/[ \t]*#.*//; /^$/d')
+for renamed in "${BASE_OPTION[@]}"; do
+	edits+=("s/^CONFIG_${renamed% *}=/CONFIG_${renamed#* }=/")
+done
+sed "${edits[@]/#/-e}" "${fragments[@]}" | tac | awk -F= '!seen[$1]++' | tac > "$TMP/fragment"
 if ! cmp -s "$TMP/fragment" "$obj/.fragment" || [[ ! -f $obj/.config ]]; then
 	build KCONFIG_ALLCONFIG="$TMP/fragment" allnoconfig > "$log" 2>&1 ||
 		die "cannot configure (log: $log)"

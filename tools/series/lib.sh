@@ -57,7 +57,7 @@ base_load() {
 	local file=$TOP/tools/series/bases/$1 key rest
 	[[ -f $file ]] || die "no base '$1' (there are:$(printf ' %s' "${file%/*}"/* | sed "s,${file%/*}/,,g"))"
 	BASE=$1 BASE_KIND='' BASE_PACKAGE='' BASE_SOURCE='' BASE_SUITE='' BASE_PARTS='' BASE_DEFAULT=''
-	BASE_PREFIX=PATCH BASE_MARKER='' BASE_HOME='' BASE_WHOLE='' BASE_HAS=() BASE_MAP=()
+	BASE_PREFIX=PATCH BASE_MARKER='' BASE_HOME='' BASE_WHOLE='' BASE_HAS=() BASE_MAP=() BASE_OPTION=()
 	while read -r key rest; do
 		case $key in
 		''|'#'*) ;;
@@ -73,6 +73,7 @@ base_load() {
 		whole)   BASE_WHOLE=$rest ;;
 		has)     BASE_HAS+=("$rest") ;;
 		map)     BASE_MAP+=("$rest") ;;
+		option)  BASE_OPTION+=("$rest") ;;
 		*)       die "$file: unknown word '$key'" ;;
 		esac
 	done < "$file"
