@@ -42,6 +42,7 @@ for renamed in "${BASE_OPTION[@]}"; do
 done
 sed "${edits[@]/#/-e}" "${fragments[@]}" | tac | awk -F= '!seen[$1]++' | tac > "$TMP/fragment"
 if ! cmp -s "$TMP/fragment" "$obj/.fragment" || [[ ! -f $obj/.config ]]; then
+	rm -f "$obj/.fragment"
 	build KCONFIG_ALLCONFIG="$TMP/fragment" allnoconfig > "$log" 2>&1 ||
 		die "cannot configure (log: $log)"
 	missing=$(grep -vxF -f "$obj/.config" "$TMP/fragment" || true)
