@@ -6,17 +6,10 @@
 # inputs: tools patches arch include virt bases
 # limit: 2400
 . "$(dirname "$0")/lib.sh"
-newer=linux-7.3.y
 
-"$TOP/tools/series/compose.sh" "$BASENAME"
-"$TOP/tools/series/compose.sh" "qemu-${QEMU:-7.2}"
-"$TOP/tools/qemu.sh" "qemu-${QEMU:-7.2}"
-bzimage=$("$TOP/tools/kernel/kernel.sh" "$BASENAME" debug)
-PARTS='' LINUX_SRC='' "$TOP/tools/series/compose.sh" "$newer"
-tests=$("$TOP/tools/kernel/kselftest.sh" "$newer")
+make_qemu
+bzimage=$(make_kernel "$BASENAME" debug)
+tests=$(make_tests linux-7.3.y)
 for test in sev_smoke_test sev_init2_tests sev_migrate_tests; do
-	echo "$test"
-	"$TOP/tools/snphost/snphost" --kernel "$bzimage" --rmp-audit --timeout 300 \
-		--log "$LOGS/$test.dmesg" --file "$tests/x86/$test" -- "/$test"
-	grep -q 'SEV-SNP enabled' "$LOGS/$test.dmesg" || fail "the kernel did not enable SEV-SNP"
+	snp_run "$test" "$bzimage" "$tests/$test"
 done

@@ -5,6 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../series/lib.sh"
 LINUX=${LINUX:-6.12.y}
 BASENAME=linux-$LINUX
+QEMU=${QEMU:-7.2}
 
 # Exporting takes somebody who sends; for a check anybody will do.
 if ! git -C "$TOP" config user.email > /dev/null; then
@@ -24,6 +25,44 @@ expect_failure() {
 	[[ $out == *"$text"* ]] || fail "'$*' did not say '$text' but: $out"
 	[[ $(wc -l <<< "$out") -le 4 ]] || fail "'$*' says too much: $out"
 	echo "fails as it should: $text"
+}
+
+# What the emulated host runs, composed from patches/ as they are now and built,
+# if it changed. They print what they made:
+#   make_qemu			the program
+#   make_kernel BASE CONFIG	the bzImage
+#   make_tests BASE		the directory with the selftests for x86
+make_qemu() {
+	compose_base "qemu-$QEMU" >&2 && "$TOP/tools/qemu.sh" "qemu-$QEMU"
+}
+make_kernel() {
+	compose_base "$1" >&2 && "$TOP/tools/kernel/kernel.sh" "$1" "$2"
+}
+make_tests() {
+	local out dir
+	compose_base "$1" >&2 && out=$("$TOP/tools/kernel/kselftest.sh" "$1") &&
+	base_load "$1" && dir=$(to_base tools/testing/selftests/kvm/x86_64/) &&
+	echo "$out/$(basename "$dir")"
+}
+
+# PARTS and LINUX_SRC are about the base that the user asked for, not others.
+compose_base() {
+	if [[ $1 == "$BASENAME" ]]; then
+		"$TOP/tools/series/compose.sh" "$1"
+	else
+		PARTS='' LINUX_SRC='' "$TOP/tools/series/compose.sh" "$1"
+	fi
+}
+
+# snp_run NAME BZIMAGE TEST [ARGUMENT...]: run the test on the emulated host,
+# where it has to pass and leave no page assigned.
+snp_run() {
+	local log=$LOGS/$1.dmesg bzimage=$2 test=$3
+	shift 3
+	echo "${test##*/} $*"
+	"$TOP/tools/snphost/snphost" --kernel "$bzimage" --rmp-audit --timeout 400 \
+		--log "$log" --file "$test" -- "/${test##*/}" "$@"
+	grep -q 'SEV-SNP enabled' "$log" || fail "the kernel did not enable SEV-SNP (log: $log)"
 }
 
 # The parts of the kernel tree that the series is about: a sparse work tree is
