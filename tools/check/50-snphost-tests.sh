@@ -4,8 +4,6 @@
 # inputs: tools/snphost patches/qemu-7.2 tools/qemu.sh bases
 # limit: 1800
 . "$(dirname "$0")/lib.sh"
-QTREE=qemu-${QEMU:-7.2}
-[[ -d $TOP/patches/$QTREE ]] || skip "no patches for $QTREE"
-"$TOP/tools/series/compose.sh" "$QTREE"
-"$TOP/tools/qemu.sh" "$QTREE"
+
+make_qemu
 "$TOP/tools/snphost/tests/run"

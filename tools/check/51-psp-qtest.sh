@@ -5,8 +5,7 @@
 # inputs: tools/snphost/qemu patches/qemu-7.2 tools/qemu.sh bases
 # limit: 1200
 . "$(dirname "$0")/lib.sh"
-QTREE=qemu-${QEMU:-7.2}
-"$TOP/tools/series/compose.sh" "$QTREE"
-qemu=$("$TOP/tools/qemu.sh" "$QTREE")
+
+qemu=$(make_qemu)
 cd "${qemu%/*}" || exit
 QTEST_QEMU_BINARY=$qemu tests/qtest/amd-psp-test --tap -k

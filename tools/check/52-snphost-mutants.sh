@@ -5,8 +5,6 @@
 # inputs: tools/snphost/tests tools/snphost/qemu patches/qemu-7.2 tools/qemu.sh bases
 # limit: 1200
 . "$(dirname "$0")/lib.sh"
-QTREE=qemu-${QEMU:-7.2}
-[[ -d $TOP/patches/$QTREE ]] || skip "no patches for $QTREE"
-"$TOP/tools/series/compose.sh" "$QTREE"
-qemu=$("$TOP/tools/qemu.sh" "$QTREE")
+
+qemu=$(make_qemu)
 QEMU_BUILD=${qemu%/*} "$TOP/tools/snphost/tests/mutants"

@@ -6,17 +6,11 @@
 # inputs: tools patches arch include virt bases
 # limit: 2400
 . "$(dirname "$0")/lib.sh"
-QTREE=qemu-${QEMU:-7.2}
-[[ -d $TOP/patches/$QTREE ]] || skip "no patches for $QTREE"
-newer=linux-7.3.y
 
-"$TOP/tools/series/compose.sh" "$QTREE"
-"$TOP/tools/series/compose.sh" "$BASENAME"
-PARTS='' LINUX_SRC='' "$TOP/tools/series/compose.sh" "$newer"
-qemu=$("$TOP/tools/qemu.sh" "$QTREE" sanitize)
-bzimage=$("$TOP/tools/kernel/kernel.sh" "$BASENAME" debug)
-ours=$("$TOP/tools/kernel/kselftest.sh" "$BASENAME")
-upstreams=$("$TOP/tools/kernel/kselftest.sh" "$newer")
+qemu=$(make_qemu sanitize)
+bzimage=$(make_kernel "$BASENAME" debug)
+ours=$(make_tests "$BASENAME")
+upstreams=$(make_tests linux-7.3.y)
 
 # Whatever stands between us and the emulator, reports go to files.
 reports=$LOGS/sanitizers
@@ -42,7 +36,7 @@ QTEST_QEMU_BINARY=$qemu watch tests/qtest/amd-psp-test --tap -k || fail "the qte
 # Not all cases, but all ways to lose the page.
 test=sev_snp_vmsa_punch_hole_test
 SNPHOST_QEMU=$qemu watch "$TOP/tools/snphost/snphost" --kernel "$bzimage" --rmp-audit --timeout 1500 \
-	--file "$ours/x86_64/$test" --file "$upstreams/x86/sev_smoke_test" \
+	--file "$ours/$test" --file "$upstreams/sev_smoke_test" \
 	-- sh -c "/sev_smoke_test && /$test -c 1 -c 2 -c 6 -c 7 -c 8" || fail "a real kernel"
 
 # They have to see faults that are put in.

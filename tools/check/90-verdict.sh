@@ -4,6 +4,5 @@
 # inputs: tools patches arch include virt bases
 # limit: 3600
 . "$(dirname "$0")/lib.sh"
-QEMU=${QEMU:-7.2}
-[[ -d $TOP/patches/qemu-$QEMU ]] || skip "no patches for qemu-$QEMU"
+
 LINUX=$LINUX QEMU=$QEMU "$TOP/tools/run"

@@ -29,11 +29,11 @@ expect_failure() {
 
 # What the emulated host runs, composed from patches/ as they are now and built,
 # if it changed. They print what they made:
-#   make_qemu			the program
+#   make_qemu [sanitize]		the program
 #   make_kernel BASE CONFIG	the bzImage
 #   make_tests BASE		the directory with the selftests for x86
 make_qemu() {
-	compose_base "qemu-$QEMU" >&2 && "$TOP/tools/qemu.sh" "qemu-$QEMU"
+	compose_base "qemu-$QEMU" >&2 && "$TOP/tools/qemu.sh" "qemu-$QEMU" "$@"
 }
 make_kernel() {
 	compose_base "$1" >&2 && "$TOP/tools/kernel/kernel.sh" "$1" "$2"
