@@ -1,16 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A newer kernel, which has mainline's own fix, runs on the emulated SNP host
-# with debugging on: upstream's SEV selftests of the same kernel pass on it, and
-# so do the cases of our test but for 5 and 10, which that fix may lose at any
-# time: see Documentation/project/mainline-7.3.rst.
+# A newer kernel, which has mainline's own fix, runs on the emulated SNP host:
+# upstream's SEV selftests of the same kernel pass on it, and so do the cases of
+# our test but for 5 and 10, which that fix may lose at any time: see
+# Documentation/project/mainline-7.3.rst.
 # inputs: tools patches/linux-7.3.y patches/qemu-7.2 bases
 # limit: 3600
 . "$(dirname "$0")/lib.sh"
 newer=linux-7.3.y
 
 make_qemu
-bzimage=$(make_kernel "$newer" debug)
+bzimage=$(make_kernel "$newer" small)
 tests=$(make_tests "$newer")
 for test in sev_smoke_test sev_init2_tests sev_migrate_tests sev_dbg_test; do
 	snp_run "$newer-$test" "$bzimage" "$tests/$test"
