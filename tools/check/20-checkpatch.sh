@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The base's own checkpatch.pl --strict says nothing about any exported patch.
-# inputs: patches arch include virt tools/testing tools/series Documentation bases
+# inputs: patches arch include virt tools/testing tools/series tools/check/each-patch.sh Documentation bases
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/each-patch.sh"
 
 cd "$TOP" || exit
 make -s series
@@ -16,19 +17,11 @@ checkpatch() {
 	(cd "$tree" && scripts/checkpatch.pl --strict --no-summary --terse --show-types --ignore "$ignore" "$@")
 }
 patches=("$BUILD/series/$BASENAME"/*/0*.patch)
-[[ ${#patches[@]} -gt 0 ]] || fail "nothing exported"
 bad=0
-for patch in "${patches[@]}"; do
-	[[ $patch != */0000-cover-letter.patch ]] || continue
-	if checkpatch "$patch"; then
-		echo "clean: ${patch#"$BUILD"/}"
-	else
-		bad=1
-	fi
-done
+each_patch "${patches[@]}" || bad=1
 
 # It has to see a fault: a space at the end of an added line, and no signature.
-awk '/^\+[^+]/ && !done { $0 = $0 " "; done = 1 } { print }' "${patches[-1]}" > "$TMP/space.patch"
+space_at_end "${patches[-1]}" > "$TMP/space.patch"
 ! checkpatch "$TMP/space.patch" > "$TMP/out" 2>&1 || fail "a space at the end of a line is not seen"
 grep -q TRAILING_WHITESPACE "$TMP/out" || fail "not the fault that was made: $(< "$TMP/out")"
 sed '/^Signed-off-by/d' "${patches[-1]}" > "$TMP/unsigned.patch"
