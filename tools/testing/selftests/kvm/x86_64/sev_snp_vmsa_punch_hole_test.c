@@ -61,6 +61,7 @@
 
 #define NR_NEIGHBOUR_ROUNDS	1000
 #define NR_CONVERSION_ROUNDS	50
+#define NR_SAME_ROUNDS		8
 #define NR_TEARDOWN_ROUNDS	8
 
 /* What the boot vCPU can be told to do. */
@@ -111,14 +112,21 @@ static unsigned int chaos_seconds = 5;
 
 #define guest_ctl	((struct ctl *)CTL_MEM)
 
-static uint8_t ap_stacks[MAX_APS + 1][2 * 4096] __aligned(16);
+/*
+ * The stack belongs to the VMSA, not to the vCPU: a vCPU whose VMSA page is also
+ * somebody else's runs on whatever VMSA is made there.
+ */
+static uint8_t ap_stacks[MAX_APS][2 * 4096] __aligned(16);
+#define vmsa_stack(gpa)	ap_stacks[(gpa) / (2 * PAGE_SIZE) % MAX_APS]
 
-/* The page that the boot vCPU works on and that the host may take from it. */
+/* The page that the boot vCPU works on, and whether the host took it away. */
 static void *guest_page;
+static bool guest_page_lost;
 
 static void guest_vc_handler(struct ex_regs *regs)
 {
 	if (regs->error_code == SNP_VC_NOT_VALIDATED && guest_page) {
+		WRITE_ONCE(guest_page_lost, true);
 		snp_pvalidate(guest_page, true);
 		return;
 	}
@@ -177,7 +185,7 @@ static uint64_t guest_make_vmsa(uint32_t ap, uint64_t gpa, uint64_t patience)
 	if (r)
 		return r;
 
-	guest_page = page;
+	WRITE_ONCE(guest_page, page);
 
 	/* A page that is a VMSA can't be written, and a vCPU may be on it. */
 	do {
@@ -185,11 +193,16 @@ static uint64_t guest_make_vmsa(uint32_t ap, uint64_t gpa, uint64_t patience)
 	} while (r == SNP_FAIL_INUSE && patience--);
 
 	if (!r) {
-		snp_vmsa_init(page, guest_ap, ap_stacks[ap] + sizeof(ap_stacks[ap]), ap);
-		r = snp_rmpadjust(page, SNP_RMPADJUST_VMPL1 | SNP_RMPADJUST_VMSA);
+		WRITE_ONCE(guest_page_lost, false);
+		snp_vmsa_init(page, guest_ap, vmsa_stack(gpa) + sizeof(vmsa_stack(gpa)), ap);
+		/* Half a VMSA would run, and do anything to the rest of the guest. */
+		if (READ_ONCE(guest_page_lost))
+			r = SNP_FAIL_INPUT;
+		else
+			r = snp_rmpadjust(page, SNP_RMPADJUST_VMPL1 | SNP_RMPADJUST_VMSA);
 	}
 
-	guest_page = NULL;
+	WRITE_ONCE(guest_page, NULL);
 	return r;
 }
 
@@ -495,17 +508,34 @@ static void expect_unharmed(struct world *w, uint32_t ap, uint64_t returns)
 	TEST_ASSERT_EQ(expect_runs(w, ap), returns);
 }
 
-/* KVM_RUN fails, at once, and does so each time it is tried. */
+/* The vCPU was destroyed, which it needn't know yet. */
+static void expect_stops(struct world *w, uint32_t ap)
+{
+	struct ap_ctl *ctl = &w->ctl->aps[ap];
+	uint64_t beats;
+
+	wait_until(({ beats = READ_ONCE(ctl->beats); usleep(100000);
+		      beats == READ_ONCE(ctl->beats); }),
+		   "vCPU %u runs although it was destroyed", ap);
+}
+
+/*
+ * The vCPU is out of the guest already, for good; KVM_RUN fails, at once, and
+ * does so each time it is tried.
+ */
 static void expect_fails(struct world *w, uint32_t ap)
 {
+	const uint64_t beats = READ_ONCE(w->ctl->aps[ap].beats);
 	struct ap *a = &w->aps[ap];
 	const uint64_t fails = READ_ONCE(a->fails);
-	uint64_t beats, start;
+	uint64_t start;
 
-	wait_until(READ_ONCE(a->fails) > fails, "KVM_RUN of vCPU %u doesn't fail", ap);
+	wait_until(({ TEST_ASSERT(READ_ONCE(w->ctl->aps[ap].beats) == beats,
+				  "vCPU %u runs on without a VMSA", ap);
+		      READ_ONCE(a->fails) > fails; }),
+		   "KVM_RUN of vCPU %u doesn't fail", ap);
 
 	start = now_ns();
-	beats = READ_ONCE(w->ctl->aps[ap].beats);
 	wait_until(READ_ONCE(a->fails) > fails + NR_FAILS,
 		   "KVM_RUN of vCPU %u doesn't fail each time", ap);
 
@@ -546,11 +576,12 @@ static int __send_msi(struct world *w, uint32_t ap, uint32_t delivery_mode)
 }
 
 #define send_nmi(w, ap)		__send_msi(w, ap, APIC_DM_NMI)
+#define send_sipi(w, ap)	__send_msi(w, ap, APIC_DM_STARTUP)
 
 static void send_init_sipi(struct world *w, uint32_t ap)
 {
 	__send_msi(w, ap, APIC_DM_INIT);
-	__send_msi(w, ap, APIC_DM_STARTUP);
+	send_sipi(w, ap);
 }
 
 /*
@@ -711,9 +742,7 @@ static void test_life_cycle(struct host *host)
 		expect_runs(w, 1);
 
 		ap_destroy(w, 1);
-		wait_until(({ beats = READ_ONCE(w->ctl->aps[1].beats); usleep(100000);
-			      beats == READ_ONCE(w->ctl->aps[1].beats); }),
-			   "vCPU runs although it was destroyed");
+		expect_stops(w, 1);
 	}
 
 	TEST_ASSERT_EQ(bsp_call(w, BSP_CREATE, 1, vmsa_gpa(1),
@@ -1025,16 +1054,21 @@ static void test_memslot_delete_other(struct host *host)
 
 static void test_gmem_close(struct host *host)
 {
-	struct world *w = world_create(1);
+	/* A file is closed but once: one of them at least is in the guest then. */
+	struct world *w = world_create(3);
 	struct userspace_mem_region *region;
+	int i;
 
-	ap_create(w, 1);
-	expect_runs(w, 1);
+	for (i = 1; i <= w->nr_aps; i++)
+		ap_create(w, i);
+	for (i = 1; i <= w->nr_aps; i++)
+		expect_runs(w, i);
 
 	region = memslot2region(w->vm, VMSA_SLOT);
 	TEST_ASSERT(!close(region->region.guest_memfd), "close() failed");
 	region->region.guest_memfd = -1;
-	expect_no_vmsa(w, 1);
+	for (i = 1; i <= w->nr_aps; i++)
+		expect_no_vmsa(w, i);
 	expect_bsp_runs(w);
 	host_probe(host);
 
@@ -1087,16 +1121,18 @@ static void test_same_vmsa(struct host *host)
 
 	/* The CPU lets one of them in at a time, if at all. */
 	w->chaos = true;
-	ap_create(w, 1);
-	expect_runs(w, 1);
-	bsp_call(w, BSP_REQUEST, 2, vmsa_gpa(1), SVM_VMGEXIT_AP_CREATE);
-	usleep(500000);
+	for (i = 0; i < NR_SAME_ROUNDS; i++) {
+		ap_create(w, 1);
+		expect_runs(w, 1);
+		bsp_call(w, BSP_REQUEST, 2, vmsa_gpa(1), SVM_VMGEXIT_AP_CREATE);
+		usleep(100000);
 
-	punch(w, vmsa_gpa(1), 1);
-	expect_fails(w, 1);
-	expect_fails(w, 2);
-	expect_bsp_runs(w);
-	host_probe(host);
+		punch(w, vmsa_gpa(1), 1);
+		expect_fails(w, 1);
+		expect_fails(w, 2);
+		expect_bsp_runs(w);
+		host_probe(host);
+	}
 
 	for (i = 1; i <= 2; i++) {
 		ap_create(w, i);
@@ -1200,8 +1236,12 @@ static void test_chaos(struct host *host)
 	ksft_print_msg("seed %u: %lu rounds in the guest, %lu operations of the host\n",
 		       seed, w->ctl->bsp_beats, chaos[0].nr_ops + chaos[1].nr_ops);
 
-	/* All is forgiven. */
+	/*
+	 * All is forgiven.  KVM drops a SIPI that comes too soon after its INIT,
+	 * and then AP Creation alone doesn't get the vCPU to run.
+	 */
 	for (i = 1; i <= w->nr_aps; i++) {
+		send_sipi(w, i);
 		ap_destroy(w, i);
 		ap_create(w, i);
 		expect_runs(w, i);
@@ -1322,6 +1362,7 @@ static void test_bad_address(struct host *host)
 		ap_create(w, 1);
 		expect_runs(w, 1);
 		ap_destroy(w, 1);
+		expect_stops(w, 1);
 	}
 
 	host_probe(host);
