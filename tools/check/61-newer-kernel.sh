@@ -16,4 +16,4 @@ for test in sev_smoke_test sev_init2_tests sev_migrate_tests sev_dbg_test; do
 	snp_run "$newer-$test" "$bzimage" "$tests/$test"
 done
 snp_run "$newer-punch-hole" "$bzimage" "$tests/sev_snp_vmsa_punch_hole_test" \
-	-c 1 -c 2 -c 3 -c 4 -c 6 -c 7 -c 8 -c 9 -c 11 -c 12
+	-c 1 -c 2 -c 3 -c 4 -c 6 -c 7 -c 8 -c 9 -c 11 -c 12 -c 13

@@ -22,6 +22,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -1369,6 +1370,90 @@ static void test_bad_address(struct host *host)
 	world_destroy(w);
 }
 
+#define PAGE_CACHE_EVENT	"/sys/kernel/tracing/events/filemap/mm_filemap_add_to_page_cache/enable"
+#define TRACE			"/sys/kernel/tracing/trace"
+#define CORRUPT_PFN		"/sys/kernel/debug/hwpoison/corrupt-pfn"
+#define UNPOISON_PFN		"/sys/kernel/debug/hwpoison/unpoison-pfn"
+
+static void write_file(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC);
+
+	TEST_ASSERT(fd >= 0 && write(fd, value, strlen(value)) >= 0,
+		    "Can't write '%s' to %s", value, path);
+	close(fd);
+}
+
+/* Have the page allocated and see in the trace which one it is. */
+static uint64_t alloc_gmem_page(int fd, uint64_t offset)
+{
+	unsigned long ino, ofs, pfn, found = 0;
+	struct stat st;
+	char line[512];
+	char *event;
+	FILE *trace;
+
+	TEST_ASSERT(!fstat(fd, &st), "fstat() failed");
+	write_file(TRACE, "\n");
+	write_file(PAGE_CACHE_EVENT, "1");
+	TEST_ASSERT(!fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, PAGE_SIZE),
+		    "fallocate() failed");
+	write_file(PAGE_CACHE_EVENT, "0");
+
+	trace = fopen(TRACE, "r");
+	TEST_ASSERT(trace, "Can't read " TRACE);
+	while (fgets(line, sizeof(line), trace)) {
+		event = strstr(line, " ino ");
+		if (event && sscanf(event, " ino %lx pfn=%lx ofs=%lu", &ino, &pfn, &ofs) == 3 &&
+		    ino == st.st_ino && ofs == offset)
+			found = pfn;
+	}
+	fclose(trace);
+
+	TEST_ASSERT(found, "No allocation at offset 0x%lx in the trace", offset);
+	return found;
+}
+
+static void test_memory_failure(struct host *host)
+{
+	uint64_t offset, pfn;
+	struct world *w;
+	char value[32];
+	int fd;
+
+	if (access(PAGE_CACHE_EVENT, W_OK) || access(CORRUPT_PFN, W_OK)) {
+		ksft_print_msg("No %s or no %s\n", PAGE_CACHE_EVENT, CORRUPT_PFN);
+		exit(KSFT_SKIP);
+	}
+
+	w = world_create(1);
+	fd = snp_gmem_fd(w->vm, vmsa_gpa(1), &offset);
+	pfn = alloc_gmem_page(fd, offset);
+	ap_create(w, 1);
+	expect_runs(w, 1);
+
+	/* The page stays in the file, for which some kernels say EBUSY. */
+	snprintf(value, sizeof(value), "0x%lx", pfn);
+	fd = open(CORRUPT_PFN, O_WRONLY);
+	TEST_ASSERT(fd >= 0 && (write(fd, value, strlen(value)) > 0 || errno == EBUSY),
+		    "Can't poison PFN %s", value);
+	close(fd);
+	expect_fails(w, 1);
+	expect_bsp_runs(w);
+	host_probe(host);
+
+	/* A new VMSA in the bad page is none; in a new page it is. */
+	bsp_call(w, BSP_REQUEST, 1, vmsa_gpa(1), SVM_VMGEXIT_AP_CREATE);
+	expect_fails(w, 1);
+	punch(w, vmsa_gpa(1), 1);
+	ap_create(w, 1);
+	expect_runs(w, 1);
+	world_destroy(w);
+
+	write_file(UNPOISON_PFN, value);
+	host_probe(host);
+}
+
 static const struct {
 	unsigned int number;
 	const char *name;
@@ -1392,6 +1477,7 @@ static const struct {
 	{ 11, "two VMs side by side", test_two_vms },
 	{ 11, "VM torn down while punching", test_teardown },
 	{ 12, "bad VMSA addresses", test_bad_address },
+	{ 13, "memory failure in the VMSA", test_memory_failure },
 };
 
 /* All of it gone, so are the pages.  Can there be another SNP VM? */
@@ -1428,6 +1514,8 @@ static int run_in_child(void (*fn)(struct host *host), struct host *host,
 			       WTERMSIG(status) == SIGALRM ? ": it took too long" : "");
 		return KSFT_FAIL;
 	}
+	if (WEXITSTATUS(status) == KSFT_SKIP)
+		return KSFT_SKIP;
 	return WEXITSTATUS(status) ? KSFT_FAIL : KSFT_PASS;
 }
 
@@ -1500,7 +1588,7 @@ int main(int argc, char *argv[])
 			continue;
 
 		result = run_in_child(cases[i].fn, &host, CASE_SECONDS + chaos_seconds);
-		if (run_in_child(test_aftermath, &host, CASE_SECONDS))
+		if (run_in_child(test_aftermath, &host, CASE_SECONDS) != KSFT_PASS)
 			result = KSFT_FAIL;
 		/* A splat is reported once. */
 		host.taint = read_taint();
