@@ -11,7 +11,9 @@
 
 /* rdi: the shared page; until the host sets its flag */
 SNIPPET(i_spin, "1: incq 0xa0(%rdi); pause; cmpq $0, 0x98(%rdi); je 1b");
-/* the same, and reads a private page each time */
+/* the same, and writes no more once it is inside */
+SNIPPET(i_wait, "incq 0xa0(%rdi); 1: pause; cmpq $0, 0x98(%rdi); je 1b");
+/* as i_spin, and reads a private page each time */
 SNIPPET(i_touch, "1: incq 0xa0(%rdi); mov (%rsi), %rax; cmpq $0, 0x98(%rdi); je 1b");
 SNIPPET(i_nop, "nop");
 SNIPPET(pvalidate, ".byte 0xf2, 0x0f, 0x01, 0xff");
@@ -84,6 +86,10 @@ static void vmsa_in_use(void)
 	is(bad, 0, "every attempt fails (%u)", inuse);
 	is(rmp_assign((uint64_t)vm.vmcb, 0, ASID, false), FAIL_INUSE,
 	   "RMPUPDATE of its VMCB page to a guest: FAIL_INUSE");
+
+	/* Were it done, the second CPU must not write where it can't any more. */
+	stop();
+	START(i_wait);
 	r = rmp_assign((uint64_t)vm.vmcb & ~(PAGE_2M - 1), 0, ASID, true);
 	if (r == SUCCESS)
 		rmp_share((uint64_t)vm.vmcb & ~(PAGE_2M - 1), true);
