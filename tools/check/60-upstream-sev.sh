@@ -3,7 +3,7 @@
 # Upstream's own SEV selftests, as they are in a newer kernel (6.12 has none for
 # SNP), pass on the emulated SNP host for SEV, SEV-ES and SEV-SNP, on the kernel
 # with the series and with debugging on, and leave no page assigned.
-# inputs: tools patches arch include virt bases
+# inputs: tools patches arch include virt bases newer
 # limit: 2400
 . "$(dirname "$0")/lib.sh"
 

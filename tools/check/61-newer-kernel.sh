@@ -4,7 +4,7 @@
 # upstream's SEV selftests of the same kernel pass on it, and so do the cases of
 # our test but for 5 and 10, which that fix may lose at any time: see
 # Documentation/project/mainline-7.3.rst.
-# inputs: tools patches/linux-7.3.y patches/qemu-7.2 bases
+# inputs: tools patches/linux-7.3.y patches/qemu-7.2 bases newer
 # limit: 3600
 . "$(dirname "$0")/lib.sh"
 newer=linux-7.3.y

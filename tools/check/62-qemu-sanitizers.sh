@@ -3,7 +3,7 @@
 # The emulated SNP host with gcc's address, leak and undefined behaviour
 # sanitizers: the bare-metal tests, the qtest, and a real kernel with SNP guests
 # that lose their memory, without a report from any.
-# inputs: tools patches arch include virt bases
+# inputs: tools patches arch include virt bases newer
 # limit: 2400
 . "$(dirname "$0")/lib.sh"
 
