@@ -143,8 +143,14 @@ static void guest_nmi_handler(struct ex_regs *regs)
 static void guest_ap(uint64_t id)
 {
 	struct ap_ctl *ap = &guest_ctl->aps[id];
+	const uint64_t mode = READ_ONCE(ap->mode);
 
-	snp_guest_init(id);
+	/*
+	 * The GHCB is the vCPU's.  Two vCPUs may take turns on one VMSA, and
+	 * then what one asks is answered to the other: keep away from it.
+	 */
+	if (mode == AP_UCALL || mode == AP_RESET_HOLD)
+		snp_guest_init(id);
 
 	for (;;) {
 		WRITE_ONCE(ap->beats, ap->beats + 1);
