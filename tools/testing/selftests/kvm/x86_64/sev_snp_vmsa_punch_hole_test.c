@@ -1381,13 +1381,23 @@ static void test_bad_address(struct host *host)
 #define CORRUPT_PFN		"/sys/kernel/debug/hwpoison/corrupt-pfn"
 #define UNPOISON_PFN		"/sys/kernel/debug/hwpoison/unpoison-pfn"
 
-static void write_file(const char *path, const char *value)
+/* Returns 0 or the errno. */
+static int __write_file(const char *path, const char *value)
 {
 	int fd = open(path, O_WRONLY | O_TRUNC);
+	int r = 0;
 
-	TEST_ASSERT(fd >= 0 && write(fd, value, strlen(value)) >= 0,
-		    "Can't write '%s' to %s", value, path);
+	TEST_ASSERT(fd >= 0, "Can't open %s", path);
+	errno = EIO;
+	if (write(fd, value, strlen(value)) != strlen(value))
+		r = errno;
 	close(fd);
+	return r;
+}
+
+static void write_file(const char *path, const char *value)
+{
+	TEST_ASSERT(!__write_file(path, value), "Can't write '%s' to %s", value, path);
 }
 
 /* Have the page allocated and see in the trace which one it is. */
@@ -1425,7 +1435,7 @@ static void test_memory_failure(struct host *host)
 	uint64_t offset, pfn;
 	struct world *w;
 	char value[32];
-	int fd;
+	int fd, r;
 
 	if (access(PAGE_CACHE_EVENT, W_OK) || access(CORRUPT_PFN, W_OK)) {
 		ksft_print_msg("No %s or no %s\n", PAGE_CACHE_EVENT, CORRUPT_PFN);
@@ -1440,10 +1450,8 @@ static void test_memory_failure(struct host *host)
 
 	/* The page stays in the file, for which some kernels say EBUSY. */
 	snprintf(value, sizeof(value), "0x%lx", pfn);
-	fd = open(CORRUPT_PFN, O_WRONLY);
-	TEST_ASSERT(fd >= 0 && (write(fd, value, strlen(value)) > 0 || errno == EBUSY),
-		    "Can't poison PFN %s", value);
-	close(fd);
+	r = __write_file(CORRUPT_PFN, value);
+	TEST_ASSERT(!r || r == EBUSY, "Can't poison PFN %s, errno %d", value, r);
 	expect_fails(w, 1);
 	expect_bsp_runs(w);
 	host_probe(host);
