@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# apt.sh deb PACKAGE [SUITE] | src PACKAGE [SUITE]
+# apt.sh deb PATTERN [SUITE] | src PACKAGE [SUITE]
 #
 # Download a binary or a source package of the machine's own archive into the
-# cache, and print the path of the .deb or .dsc. The system's apt state is only
+# cache, and print the path of the .deb or .dsc. PATTERN is an extended regular
+# expression for a name: of several packages it is the one with the highest
+# version in its name. The system's apt state is only
 # read: lists live in a private directory, made from the machine's own source
 # entries, with the suite and the type (deb, deb-src) replaced.
 . "$(dirname "$0")/lib.sh"
@@ -95,6 +97,9 @@ cd "$TMP" || exit	# apt does not name a file that is in its directory already
 # apt checks what it downloads, and what is there already, against the
 # signed lists.
 if [[ $what == deb ]]; then
+	name=$(apt-cache -c "$state/apt.conf" pkgnames 2>> "$log" | { grep -xE -e "$package" || true; } |
+		sort -V | tail -n 1)
+	package=${name:-$package}
 	uri=$(apt-get -c "$state/apt.conf" download --print-uris "$package" 2>> "$log") ||
 		die "the archive has no package $package (log: $log)"
 	read -r _ file _ <<< "$uri"

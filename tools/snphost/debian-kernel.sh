@@ -1,91 +1,81 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# debian-kernel.sh CACHE: have Debian's newest 6.12 kernel binary unpacked under
-# the folder CACHE and print where: a folder with bzImage, the modules that an
-# SEV-SNP host needs, and modules.order, their names in the order of loading.
+# debian-kernel.sh SERIES [SUITE]: have the newest binary of Debian's kernel
+# SERIES, for example 6.12, from the machine's own suites or from SUITE,
+# unpacked in the cache, and print where: a folder with bzImage, the modules
+# that an SEV-SNP host and the tests need, and modules.order, their names in the
+# order of loading.
 #
-# A kernel that is there is used again; remove its folder to fetch anew.  The
-# machine's own apt configuration says where from; it is read, never changed.
+# A kernel that is there is used again; remove its folder to fetch anew.
 
-set -euo pipefail
+. "$(dirname "$(readlink -f -- "$0")")/../series/lib.sh"
 
-cache=$1/debian-kernel
-wanted=(ccp kvm kvm-amd)
-
-fail() { printf 'debian-kernel: %s\n' "$*" >&2; exit 1; }
+[[ $# -ge 1 ]] || die "usage: debian-kernel.sh SERIES [SUITE]"
+series=$1 suite=${2:-}
+cache=$CACHE/debian-kernel
+wanted=(ccp kvm kvm-amd hwpoison-inject)
 
 newest() {
 	local d found=
-	for d in "$cache"/6.12.*/; do
+	for d in "$cache/$series".*/; do
 		[[ -e $d/modules.order ]] && found=${d%/}
 	done
 	[[ $found ]] && printf '%s\n' "$found"
 }
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock 9
 newest && exit 0
 
-for tool in apt-get apt-cache dpkg-deb tar xz; do
-	command -v "$tool" >/dev/null ||
-		fail "$tool is missing: only a Debian system can fetch Debian's kernel; use --kernel FILE"
-done
+# unpack PATTERN: those files of such a package, in $TMP/x; prints its name.
+unpack() {
+	local deb
+	deb=$("$TOP/tools/series/apt.sh" deb "$1" "$suite") || return
+	dpkg-deb --fsys-tarfile "$deb" |
+		tar -x -C "$TMP/x" --wildcards '*/vmlinuz*' '*/arch/x86/kvm/*' '*/drivers/crypto/*' '*/virt/*' \
+			'*/crypto/*' '*/drivers/char/hw_random/*' '*/mm/*' 2>/dev/null || :
+	dpkg-deb -f "$deb" Package
+	# What is unpacked is kept, and a tenth of it.
+	rm -f "$deb"
+}
 
-mkdir -p "$cache"
-work=$(mktemp -d "$cache/fetch.XXXXXXXXXX")
-trap 'rm -rf -- "$work"' EXIT
-trap 'exit 1' INT TERM HUP
-
-# An apt state of our own: the machine's Debian sources, our lists and cache.
-mkdir -p "$work"/{lists/partial,archives/partial,sources}
-for f in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
-	if [[ -r $f ]] && grep -Eq '^[^#]*(URIs:|deb ).*/debian' "$f"; then
-		cp "$f" "$work/sources/"
-	fi
-done
-apt=(-qq
-	-o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work"
-	-o Dir::Cache::archives=archives -o Dir::Etc::sourcelist=/dev/null
-	-o "Dir::Etc::sourceparts=$work/sources" -o APT::Get::List-Cleanup=0
-	-o "APT::Sandbox::User=$(id -un)" -o Acquire::Languages=none)
-
-printf 'debian-kernel: reading the package lists\n' >&2
-apt-get "${apt[@]}" update >&2 || fail "apt-get update failed"
-package=$(apt-cache "${apt[@]}" pkgnames linux-image-6.12. |
-	grep -E '^linux-image-6\.12\.[0-9]+(\+[a-z0-9.]+)?-amd64$' | sort -V | tail -n 1) ||
-	fail "the machine's Debian sources have no linux-image-6.12.*-amd64"
-
-printf 'debian-kernel: fetching %s (about 100 MB, once)\n' "$package" >&2
-(cd "$work" && apt-get "${apt[@]}" download "$package" >&2) ||
-	fail "apt-get download $package failed"
-
-release=${package#linux-image-}
-mkdir "$work/x" "$work/$release"
-dpkg-deb --fsys-tarfile "$work/$package"_*.deb |
-	tar -x -C "$work/x" --wildcards './boot/vmlinuz-*' '*/arch/x86/kvm/*' '*/drivers/crypto/*' '*/virt/*' '*/crypto/*' '*/drivers/char/hw_random/*' 2>/dev/null ||
-	[[ -e $work/x/boot/vmlinuz-$release ]] || fail "cannot unpack $package"
-cp "$work/x/boot/vmlinuz-$release" "$work/$release/bzImage"
+say "Debian's kernel $series: fetching it (about 100 MB, once)" >&2
+mkdir "$TMP/x"
+release=$(unpack "linux-image-${series//./\\.}\.[0-9]+(\+[a-z0-9.]+)?-amd64")
+release=${release#linux-image-}
+vmlinuz() { find "$TMP/x" -name 'vmlinuz*' -print -quit; }
+# Since 7.3 what was one package is several.
+if [[ ! $(vmlinuz) ]]; then
+	unpack "linux-binary-${release//+/\\+}" >&2
+	unpack "linux-modules-${release//+/\\+}" >&2
+fi
+work=$TMP/$release
+mkdir "$work"
+cp "$(vmlinuz)" "$work/bzImage" || die "no kernel in the packages of $release"
 
 # Copy module $1 after those that it depends on; each one once.
 add() {
 	local name=${1//-/_} file dep deps
-	[[ ! -e $work/$release/$name.ko ]] || return 0
-	file=$(find "$work/x" -name "${1//[-_]/[-_]}.ko*" -print -quit)
-	[[ $file ]] || fail "$package has no module $1"
+	[[ ! -e $work/$name.ko ]] || return 0
+	file=$(find "$TMP/x" -name "${1//[-_]/[-_]}.ko*" -print -quit)
+	[[ $file ]] || die "the packages of $release have no module $1"
 	case $file in
 	*.xz) xz -dc "$file" ;;
 	*.zst) zstd -qdc "$file" ;;
 	*) cat "$file" ;;
-	esac >"$work/$release/$name.ko"
-	deps=$(tr '\0' '\n' <"$work/$release/$name.ko" | sed -n 's/^depends=//p')
+	esac >"$work/$name.ko"
+	deps=$(tr '\0' '\n' <"$work/$name.ko" | sed -n 's/^depends=//p')
 	for dep in ${deps//,/ }; do
 		add "$dep"
 	done
-	echo "$name.ko" >>"$work/order"
+	echo "$name.ko" >>"$TMP/order"
 }
 for m in "${wanted[@]}"; do
 	add "$m"
 done
-mv "$work/order" "$work/$release/modules.order"
+mv "$TMP/order" "$work/modules.order"
 
 rm -rf -- "${cache:?}/$release"
-mv "$work/$release" "$cache/"
+mv "$work" "$cache/"
 newest
