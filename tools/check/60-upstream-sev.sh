@@ -10,6 +10,4 @@
 make_qemu
 bzimage=$(make_kernel "$BASENAME" debug)
 tests=$(make_tests linux-7.3.y)
-for test in sev_smoke_test sev_init2_tests sev_migrate_tests; do
-	snp_run "$test" "$bzimage" "$tests/$test"
-done
+snp_run upstream-sev "$bzimage" "$tests"/{sev_smoke_test,sev_init2_tests,sev_migrate_tests}

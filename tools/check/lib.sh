@@ -54,14 +54,16 @@ compose_base() {
 	fi
 }
 
-# snp_run NAME BZIMAGE TEST [ARGUMENT...]: run the test on the emulated host,
-# where it has to pass and leave no page assigned.
+# snp_run NAME KERNEL "TEST [ARGUMENT...]"...: run the tests, one after the other,
+# on the emulated host, where they have to pass and leave no page assigned.
 snp_run() {
-	local log=$LOGS/$1.dmesg bzimage=$2 test=$3
-	shift 3
-	echo "${test##*/} $*"
-	"$TOP/tools/snphost/snphost" --kernel "$bzimage" --rmp-audit --timeout 400 \
-		--log "$log" --file "$test" -- "/${test##*/}" "$@"
+	local log=$LOGS/$1.dmesg kernel=$2 test line='' files=()
+	for test in "${@:3}"; do
+		files+=(--file "${test%% *}")
+		line+="echo '${test##*/}' && /${test##*/} && "
+	done
+	"$TOP/tools/snphost/snphost" --kernel "$kernel" --rmp-audit --timeout 900 \
+		--log "$log" "${files[@]}" -- sh -c "$line true"
 	grep -q 'SEV-SNP enabled' "$log" || fail "the kernel did not enable SEV-SNP (log: $log)"
 }
 
