@@ -12,8 +12,7 @@ QTREE=qemu-${QEMU:-7.2}
 # A work tree of its own, moved from commit to commit.
 repo=$BUILD/$QTREE/.git
 walk=$BUILD/walk/$QTREE
-exec 8> "$BUILD/walk-qemu.lock"
-flock 8
+one_at_a_time "$BUILD/walk-qemu"
 if [[ ! -d $walk/.git ]]; then
 	mkdir -p "${walk%/*}"
 	new_tree "$repo" "$TMP/walk"
@@ -27,11 +26,11 @@ mapfile -t commits < <(git -C "$BUILD/$QTREE" rev-list --reverse "$base..refs/se
 # build: what is checked out; $TMP/warned is what gcc warns of in touched files,
 # without line numbers.
 git -C "$BUILD/$QTREE" diff --name-only "$base" "${commits[-1]}" > "$TMP/touched"
-log=$BUILD/walk/logs/$QTREE-quick.log
+log=$BUILD/walk/logs/$QTREE-build.log
 build() {
 	local status=0
 	rm -f "$log"
-	BUILD=$BUILD/walk "$TOP/tools/qemu.sh" "$QTREE" quick > "$TMP/out" 2>&1 || status=$?
+	BUILD=$BUILD/walk "$TOP/tools/qemu.sh" "$QTREE" > "$TMP/out" 2>&1 || status=$?
 	{ grep 'warning:' "$log" || true; } | { grep -F -f "$TMP/touched" || true; } |
 		sed -E 's,:[0-9]+(:[0-9]+)?:,:,' | sort -u > "$TMP/warned"
 	return $status

@@ -7,4 +7,5 @@
 . "$(dirname "$0")/lib.sh"
 
 qemu=$(make_qemu)
-QEMU_BUILD=${qemu%/*} "$TOP/tools/snphost/tests/mutants"
+# Others may be at these tests meanwhile.
+OUT=$BUILD/snphost-tests-mutants QEMU_BUILD=${qemu%/*} "$TOP/tools/snphost/tests/mutants"

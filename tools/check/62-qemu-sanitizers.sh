@@ -12,6 +12,8 @@ bzimage=$(make_kernel "$BASENAME" debug)
 ours=$(make_tests "$BASENAME")
 upstreams=$(make_tests linux-7.3.y)
 
+# Others may be at these tests meanwhile.
+export OUT=$BUILD/snphost-tests-sanitize
 # Whatever stands between us and the emulator, reports go to files.
 reports=$LOGS/sanitizers
 options=log_path=$reports/report:print_stacktrace=1

@@ -13,8 +13,7 @@ if command -v ccache > /dev/null; then
 	export CCACHE_NOHASHDIR=1
 fi
 
-exec 8> "$BUILD/walk.lock"
-flock 8
+one_at_a_time "$BUILD/walk-linux"
 if [[ ! -d $WALK/.git ]]; then
 	new_tree "$BUILD/$BASENAME/.git" "$TMP/walk"
 	echo '/obj-*/' >> "$TMP/walk/.git/info/exclude"

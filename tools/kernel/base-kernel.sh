@@ -6,6 +6,7 @@
 
 [[ $# -eq 2 ]] || die "usage: base-kernel.sh TREE CONFIG"
 tree=$BUILD/$1-base
+one_at_a_time "$tree"
 base=$(git -C "$BUILD/$1" rev-parse refs/series/base)
 if [[ ! -d $tree/.git ]]; then
 	say "$1: checking out the base" >&2

@@ -34,6 +34,7 @@ fi
 export KBUILD_BUILD_TIMESTAMP='2000-01-01' KBUILD_BUILD_USER=kvm-snp-vmsa KBUILD_BUILD_HOST=localhost
 build() { make -C "$tree" O="$obj" CC="$cc" HOSTCC="$cc" "$@"; }
 
+one_at_a_time "$BUILD/$1-$name"
 mkdir -p "$obj"
 # A later fragment overrides an earlier one.
 edits=('s/[ \t]*#.*//; /^$/d')

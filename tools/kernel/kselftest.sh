@@ -18,6 +18,7 @@ cc=gcc
 
 grep -qs '^/obj-' "$WORKTREE/.git/info/exclude" || echo '/obj-*/' >> "$WORKTREE/.git/info/exclude"
 headers=$WORKTREE/obj-headers
+one_at_a_time "$out"
 mkdir -p "$out"
 make -C "$WORKTREE" O="$headers" ARCH=x86_64 headers > "$log" 2>&1 ||
 	die "cannot make the kernel's headers (log: $log)"

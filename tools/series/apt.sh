@@ -23,6 +23,8 @@ esac
 etc=${APT_ETC:-/etc/apt}
 state=$BUILD/apt/$type-${suite:-own}
 log=$LOGS/apt-$type-${suite:-own}.log
+mkdir -p "$BUILD/apt"
+one_at_a_time "$state"
 mkdir -p "$state"/{lists/partial,cache/archives/partial,etc/sources.list.d,etc/preferences.d}
 rm -f "$state"/etc/sources.list.d/*
 

@@ -10,8 +10,7 @@
 [[ $# -ge 1 ]] || die "usage: base.sh BASE [--update]"
 base_load "$1"
 
-exec 9> "$CACHE/$BASE_KIND.lock"
-flock 9
+one_at_a_time "$CACHE/$BASE_KIND"
 
 [[ -d $BASE_REPO ]] || sgit init -q --bare "$BASE_REPO"
 TMPREF=refs/bases/importing

@@ -14,6 +14,7 @@
 [[ $# -ge 1 ]] || die "usage: compose.sh BASE [--print]"
 base_load "$1"
 parts=$(parts_wanted)
+one_at_a_time "$BUILD/compose-$BASE"
 base=$("$TOP/tools/series/base.sh" "$BASE")
 
 for entry in "${BASE_HAS[@]}"; do

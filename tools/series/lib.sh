@@ -29,6 +29,14 @@ trap 'rm -rf "$TMP"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# one_at_a_time FILE: wait until no other script has this lock, and have it as
+# long as this one runs.
+one_at_a_time() {
+	local fd
+	exec {fd}> "$1.lock"
+	flock "$fd"
+}
+
 # git without the user's configuration: the same input gives the same bytes.
 sgit() {
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \

@@ -24,8 +24,7 @@ newest() {
 	[[ $found ]] && printf '%s\n' "$found"
 }
 mkdir -p "$cache"
-exec 9>"$cache/lock"
-flock 9
+one_at_a_time "$CACHE/debian-kernel"
 newest && exit 0
 
 # unpack PATTERN: those files of such a package, in $TMP/x; prints its name.
