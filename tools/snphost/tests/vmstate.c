@@ -36,6 +36,9 @@ static const struct {
 	{ 0xc0000103, VMSA_TSC_AUX, 0x55, "TSC_AUX" },
 };
 
+#define SWITCHES	20000
+
+SNIPPET(do_nop, "nop");
 SNIPPET(do_rdmsr, "rdmsr");
 SNIPPET(do_wrmsr, "wrmsr");
 
@@ -280,6 +283,37 @@ static void ghcb_and_status(struct vm *vm)
 	memset((void *)F64(vm->vmcb, VMCB_MSRPM), 0, 2 * PAGE);
 }
 
+static volatile bool fpu_stop;
+
+static void busy_fpu(void *arg)
+{
+	uint32_t fenv[7];
+
+	(void)arg;
+	asm volatile("fnstenv %0" : "=m"(fenv));
+	while (!fpu_stop)
+		asm volatile("fldenv %0" : : "m"(fenv));
+}
+
+/*
+ * Each CPU's FPU lowers IGNNE#, an input of the first CPU. That is nothing to
+ * what else the first CPU keeps where it keeps this.
+ */
+static void other_fpu(struct vm *vm)
+{
+	unsigned int i;
+
+	fpu_stop = false;
+	smp_run(1, busy_fpu, NULL);
+	for (i = 0; i < SWITCHES; i++)
+		if (vm_do(vm, do_nop, .rax = 0) != EXIT_VMGEXIT)
+			break;
+	fpu_stop = true;
+	smp_wait(1);
+	is(i, SWITCHES, "%s: %u switches while another CPU is at its FPU", kind,
+	   SWITCHES);
+}
+
 static void one_kind(bool snp)
 {
 	static struct vm vm[2];
@@ -290,6 +324,9 @@ static void one_kind(bool snp)
 	save(&vm[snp]);
 	host(&vm[snp]);
 	ghcb_and_status(&vm[snp]);
+	/* The second CPU comes with snp_init_firmware(). */
+	if (snp)
+		other_fpu(&vm[snp]);
 }
 
 void test_main(void)
