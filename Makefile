@@ -39,9 +39,9 @@ kernel: install tree ## the composed kernel, small config with debugging
 kselftest: install tree ## static selftests, and a tarball for a real SNP host
 	@tools/kernel/kselftest.sh $(TREE)
 
-compare: kernel kselftest ## upstream's selftests on the base and on the series, stock QEMU
+compare: kernel kselftest qemu ## upstream's selftests on the base and on the series, without SNP
 	@before=$$(tools/kernel/base-kernel.sh $(TREE) debug) && \
-	tools/kernel/compare.sh "$$before" build/$(TREE)/obj-debug/arch/x86/boot/bzImage build/kselftest-$(TREE)
+	VM_QEMU=build/$(QTREE)-build/qemu-system-x86_64 tools/kernel/compare.sh "$$before" build/$(TREE)/obj-debug/arch/x86/boot/bzImage build/kselftest-$(TREE)
 
 qemu: install qemu-tree ## the emulated SNP host
 	@tools/qemu.sh $(QTREE)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # compare.sh BEFORE-BZIMAGE AFTER-BZIMAGE TESTDIR [LIST]
 #
-# Run upstream's KVM selftests on two kernels under a stock QEMU and print what
-# came of each ("compare.sh --logs BEFORE AFTER" does it for the logs of two that
+# Run upstream's KVM selftests on two kernels in a machine without SNP and print
+# what came of each ("compare.sh --logs BEFORE AFTER" does it for the logs of two that
 # ran). Fails unless both give the same result for every test and the
 # kernel says nothing bad meanwhile.
 . "$(dirname "$0")/../series/lib.sh"

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # vm.sh BZIMAGE LIST TESTDIR LOG [TIMEOUT]
 #
-# Boot BZIMAGE under the distribution's QEMU (TCG, AMD with SVM) and run the
-# tests of LIST, which are in TESTDIR, one after the other. Kernel log and
+# Boot BZIMAGE under $VM_QEMU (TCG, AMD with SVM; without it, the distribution's)
+# and run the tests of LIST, which are in TESTDIR, one after the other. Kernel log and
 # results go to LOG. Fails with one line if the kernel does not boot, or not
 # everything is done, within TIMEOUT seconds.
 . "$(dirname "$0")/../series/lib.sh"
 
 [[ $# -ge 4 ]] || die "usage: vm.sh BZIMAGE LIST TESTDIR LOG [TIMEOUT]"
-bzimage=$1 list=$2 tests=$3 log=$4 limit=${5:-1200}
-qemu=${STOCK_QEMU:-qemu-system-x86_64}
+bzimage=$1 list=$2 tests=$3 log=$4 limit=${5:-2400}
+qemu=${VM_QEMU:-qemu-system-x86_64}
 [[ -f $bzimage ]] || die "no kernel $bzimage"
 command -v "$qemu" > /dev/null || die "no $qemu (package qemu-system-x86)"
 
@@ -37,7 +37,7 @@ say up
 cd /tests
 while read -r name args; do
 	say "start $name"
-	timeout -s KILL 240 ./$name $args > /tmp/out 2>&1 < /dev/null
+	timeout -s KILL 600 ./$name $args > /tmp/out 2>&1 < /dev/null
 	status=$?
 	while read -r line; do
 		echo "<6>vm: | $line" > /dev/kmsg
@@ -54,7 +54,7 @@ chmod +x "$root/init"
 # not come in time, and it would give up.
 status=0
 timeout --foreground -k 5 "$limit" "$qemu" -no-user-config -nodefaults -display none -no-reboot \
-	-machine q35 -accel tcg,thread=multi -cpu EPYC-Milan,+svm,+npt -smp "$(nproc)" -m 2G \
+	-L /usr/share/seabios -L /usr/share/qemu -machine q35 -accel tcg,thread=multi -cpu EPYC-Milan,+svm,+npt -smp "$(nproc)" -m 2G \
 	-kernel "$bzimage" -initrd "$TMP/initrd" -serial "file:$TMP/console" -monitor none \
 	-append "console=ttyS0 ignore_loglevel no_timer_check printk.devkmsg=on oops=panic panic=-1 rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60" \
 	> "$TMP/qemu" 2>&1 < /dev/null || status=$?
