@@ -5,6 +5,9 @@
 set -euo pipefail
 shopt -s nullglob
 export LC_ALL=C
+# What is not in the cache is compiled a quarter faster if ccache has the compiler
+# name the headers, and does not run the preprocessor itself to see them.
+export CCACHE_DEPEND=1
 # The distribution's programs, whose modules are installed with them, come
 # before those that a user may have put in front.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
