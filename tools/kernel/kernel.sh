@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# kernel.sh TREE debug|small|modules [--config]
+# kernel.sh TREE debug|modules [--config]
 #
 # Configure and build the work tree build/TREE in build/TREE/obj-NAME, and print
 # the path of the bzImage. Building in a directory of the tree itself makes all
@@ -8,7 +8,7 @@
 # it compiled for another. With --config: only configure, print the .config.
 . "$(dirname "$0")/../series/lib.sh"
 
-[[ $# -ge 2 ]] || die "usage: kernel.sh TREE debug|small|modules [--config]"
+[[ $# -ge 2 ]] || die "usage: kernel.sh TREE debug|modules [--config]"
 tree=$BUILD/$1 name=$2
 base_load "${1%-base}"
 here=$TOP/tools/kernel
@@ -16,7 +16,6 @@ obj=$tree/obj-$name
 log=$LOGS/kernel-$1-$name.log
 fragments=("$here/small.config")
 case $name in
-small) ;;
 debug|modules) fragments+=("$here/$name.config") ;;
 *) die "no configuration '$name'" ;;
 esac
