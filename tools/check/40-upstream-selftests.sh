@@ -8,13 +8,12 @@
 . "$(dirname "$0")/lib.sh"
 
 tools=$TOP/tools/kernel
-"$TOP/tools/series/compose.sh" "$BASENAME"
 VM_QEMU=$(make_qemu)
 export VM_QEMU
-after=$("$tools/kernel.sh" "$BASENAME" debug)
+after=$(make_kernel "$BASENAME" debug)
 before=$("$tools/base-kernel.sh" "$BASENAME" debug)
-tests=$("$tools/kselftest.sh" "$BASENAME")
-"$tools/compare.sh" "$before" "$after" "$tests"
+tests=$(make_tests "$BASENAME")
+"$tools/compare.sh" "$before" "$after" "${tests%/*}"
 
 # A difference and a splat have to be seen.
 sed 's/\(vm: end x86_64\/state_test\) 0/\1 254/' "$LOGS/compare-after.log" > "$TMP/differs.log"
