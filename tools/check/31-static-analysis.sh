@@ -14,35 +14,41 @@ pattern=$(printf '%s\n' "${files[@]}" | sed 's/[.]/\\./g' | paste -sd'|')
 reports() { grep -E "($pattern):[0-9]+" "$1" | sed -E 's,^(\.\./)*,,; s,:[0-9]+(:[0-9]+)?,,g; s,[0-9]+,N,g' | sort -u || true; }
 
 # The rules that look for bugs in kernel code, with a minute for each file.
-cocci() {
-	local rule
+cocci() {	# FILE...
+	local rule file
 	for rule in "$WALK"/scripts/coccinelle/{locks,null,free,iterators}/*.cocci; do
 		grep -q 'virtual report' "$rule" || continue
-		for file in "${files[@]}"; do
+		for file; do
 			timeout 60 spatch -D report --very-quiet --no-show-diff --cocci-file "$rule" \
 				-I "$WALK/arch/x86/include" -I "$WALK/include" "$WALK/$file" 2> /dev/null |
 				sed "s,^$WALK/,," || true
 		done
 	done
 }
-analyse() {	# COMMIT NAME
+analyse() {	# COMMIT NAME FILE...
+	local name=$2
 	walk_to "$1"
+	shift 2
 	configured m-sev
-	rm -f "${files[@]/#/$WALK/obj-m-sev/}"
-	kbuild m-sev C=2 CHECK="sparse" "${files[@]/%.c/.o}" > "$LOGS/sparse-$2.log" 2>&1 ||
-		fail "does not compile (log: $LOGS/sparse-$2.log)"
-	cocci > "$LOGS/cocci-$2.log"
-	cat "$LOGS/sparse-$2.log" "$LOGS/cocci-$2.log" > "$TMP/all"
-	reports "$TMP/all" > "$TMP/$2"
+	kbuild m-sev C=2 CHECK="sparse" "${@/%.c/.o}" > "$LOGS/sparse-$name.log" 2>&1 ||
+		fail "does not compile (log: $LOGS/sparse-$name.log)"
+	cocci "$@" > "$LOGS/cocci-$name.log"
+	cat "$LOGS/sparse-$name.log" "$LOGS/cocci-$name.log" > "$TMP/all"
+	reports "$TMP/all" > "$TMP/$name"
 }
-echo "base"
-analyse "$BASE_COMMIT" base
 echo "series"
-analyse "${COMMITS[-1]}" series
+analyse "${COMMITS[-1]}" series "${files[@]}"
+# What is reported may be as old as the base.
+: > "$TMP/base"
+mapfile -t reported < <(grep -oE "($pattern):[0-9]+" "$TMP/all" | cut -d: -f1 | sort -u)
+if [[ ${#reported[@]} -gt 0 ]]; then
+	echo "base: ${reported[*]}"
+	analyse "$BASE_COMMIT" base "${reported[@]}"
+fi
 if comm -13 "$TMP/base" "$TMP/series" | grep .; then
 	fail "new reports (logs: $LOGS/sparse-series.log, $LOGS/cocci-series.log)"
 fi
-echo "the base has $(wc -l < "$TMP/base") reports, the series adds none"
+echo "of the series' $(wc -l < "$TMP/series") reports none is new"
 
 # They have to see a fault: a lock that is taken and not given back, an
 # __user pointer that is read.
@@ -60,7 +66,7 @@ int sparse_test(int __user *p)
 }
 C
 kbuild m-sev C=2 CHECK=sparse "${file%.c}.o" > "$TMP/bad" 2>&1 || true
-cocci >> "$TMP/bad"
+cocci "$file" >> "$TMP/bad"
 reports "$TMP/bad" > "$TMP/bad.reports"
 sgit -C "$WALK" checkout -q --force HEAD -- "$file"
 grep -q 'dereference of noderef' "$TMP/bad.reports" || fail "sparse sees no __user access"

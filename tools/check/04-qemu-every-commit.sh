@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Every commit of the QEMU series builds, and gives no warning in a file that
-# the series touches.
+# the series touches. It takes longest and needs no kernel: early, it keeps the
+# CPUs busy while the kernel's base is fetched.
 # inputs: patches/qemu-7.2 tools/snphost/qemu tools/qemu.sh tools/series bases
 # limit: 2400
 . "$(dirname "$0")/lib.sh"
