@@ -234,11 +234,14 @@ static void on_irq(int vector)
 		irqs++;
 }
 
+/* The guest has exited. */
+static volatile bool out;
+
 static void other_sends(void *arg)
 {
 	volatile struct guest_comm *c = arg;
 
-	while (c->count == count_before)
+	while (c->count == count_before && !out)
 		pause();
 	delay_us(2000);
 	send_ipi(0, 0x41);
@@ -250,11 +253,13 @@ static void interrupt(struct vm *vm)
 		   &(struct guest_in){ .rdi = GUEST_SHARED + GUEST_COMM });
 	vm->comm->flag = 0;
 	irqs = 0;
+	out = false;
 	count_before = vm->comm->count;
 	irq_hook = on_irq;
 	smp_run(1, other_sends, (void *)vm->comm);
 	asm volatile("clgi; sti" : : : "memory");
 	is(vm_run(vm), EXIT_INTR, "%s: an interrupt exits", kind);
+	out = true;
 	asm volatile("cli");
 	smp_wait(1);
 	is(irqs, 1, "%s: the host takes it", kind);
