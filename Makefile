@@ -12,7 +12,7 @@ QTREE := qemu-$(QEMU)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run check series tree refresh kernel kselftest compare qemu qemu-tree \
+.PHONY: help run check series debian tree refresh kernel kselftest compare qemu qemu-tree \
 	qemu-refresh qemu-series check-mutants bench-snphost docs install update
 
 help: ## this list
@@ -42,6 +42,9 @@ kselftest: install tree ## static selftests, and a tarball for a real SNP host
 compare: kernel kselftest qemu ## upstream's selftests on the base and on the series, without SNP
 	@before=$$(tools/kernel/base-kernel.sh $(TREE) debug) && \
 	VM_QEMU=build/$(QTREE)-build/qemu-system-x86_64 tools/kernel/compare.sh "$$before" build/$(TREE)/obj-debug/arch/x86/boot/bzImage build/kselftest-$(TREE)
+
+debian: ## the fixes as files for debian/patches of Debian's kernel package
+	@$(SERIES)/debian.sh $(TREE)
 
 qemu: install qemu-tree ## the emulated SNP host
 	@tools/qemu.sh $(QTREE)
