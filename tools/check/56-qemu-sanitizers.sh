@@ -39,7 +39,7 @@ QTEST_QEMU_BINARY=$qemu watch tests/qtest/amd-psp-test --tap -k || fail "the qte
 test=sev_snp_vmsa_punch_hole_test
 SNPHOST_QEMU=$qemu watch "$TOP/tools/snphost/snphost" --kernel "$bzimage" --rmp-audit --timeout 1500 \
 	--file "$ours/$test" --file "$upstreams/sev_smoke_test" \
-	-- sh -c "/sev_smoke_test && /$test -c 1 -c 2 -c 6 -c 7 -c 8" || fail "a real kernel"
+	-- sh -c "/sev_smoke_test && /$test --i-know-it-may-kill-the-host -c 1 -c 2 -c 6 -c 7 -c 8" || fail "a real kernel"
 
 # They have to see faults that are put in.
 ! QEMU_BUILD=${qemu%/*} MUTANTS=$TOP/tools/check/sanitizers.list \

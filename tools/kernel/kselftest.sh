@@ -52,7 +52,8 @@ for name in "${added[@]}" "${sev[@]}"; do
 done
 cat > "$pack/README" <<-EOF
 	KVM selftests for SEV-SNP, static: run one as root on an SEV-SNP host (/dev/sev, kvm_amd.sev_snp=Y).
-	NEVER run sev_snp_vmsa_punch_hole_test on a host kernel without the fix: it takes the host down.
+	sev_snp_vmsa_punch_hole_test takes a host down whose kernel lacks the fix, and skips unless told
+	--i-know-it-may-kill-the-host.
 	Exit status 0: passed, 4: skipped, with the reason; the output is KTAP or says what failed and where.
 EOF
 tar cz -C "$TMP" --owner=0 --group=0 -f "$BUILD/kvm-snp-vmsa-selftests-$1.tar.gz" kvm-snp-vmsa-selftests

@@ -14,6 +14,7 @@
  * ends, does not take the others with it.
  */
 #include <fcntl.h>
+#include <getopt.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -1535,7 +1536,7 @@ static int run_in_child(void (*fn)(struct host *host), struct host *host,
 
 static void help(const char *name)
 {
-	printf("usage: %s [-h] [-l] [-c case] [-s seed] [-t seconds]\n"
+	printf("usage: %s [-h] [-l] [-c case] [-s seed] [-t seconds] --" SNP_CONSENT_OPTION "\n"
 	       " -c: run the cases with this number only (may be repeated)\n"
 	       " -l: list the cases\n"
 	       " -s: seed of what is random\n"
@@ -1545,6 +1546,11 @@ static void help(const char *name)
 
 int main(int argc, char *argv[])
 {
+	static int consent;
+	static const struct option options[] = {
+		{ SNP_CONSENT_OPTION, no_argument, &consent, 1 },
+		{}
+	};
 	struct sigaction sa = { .sa_handler = sigusr1_handler };
 	unsigned int i, nr_selected = 0;
 	uint64_t selected = 0;
@@ -1552,8 +1558,10 @@ int main(int argc, char *argv[])
 	int opt, result;
 
 	seed = time(NULL);
-	while ((opt = getopt(argc, argv, "c:hls:t:")) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:hls:t:", options, NULL)) != -1) {
 		switch (opt) {
+		case 0:
+			break;
 		case 'c':
 			i = atoi_positive("Case", optarg);
 			TEST_ASSERT(i <= cases[ARRAY_SIZE(cases) - 1].number,
@@ -1582,6 +1590,7 @@ int main(int argc, char *argv[])
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_VM_TYPES));
 	__TEST_REQUIRE(snp_is_supported(), "KVM can't run SEV-SNP guests here");
 	__TEST_REQUIRE(!access("/dev/kmsg", R_OK), "Reading /dev/kmsg takes root");
+	snp_require_consent(consent);
 
 	sigaction(SIGUSR1, &sa, NULL);
 	for (i = 0; i < ARRAY_SIZE(cases); i++)

@@ -152,6 +152,16 @@ static inline bool snp_is_supported(void)
 	return kvm_check_cap(KVM_CAP_VM_TYPES) & BIT(KVM_X86_SNP_VM);
 }
 
+/*
+ * A test that takes down a host whose kernel has the bug needs leave to run: it
+ * has this long option, and calls snp_require_consent() with whether it is set.
+ */
+#define SNP_CONSENT_OPTION	"i-know-it-may-kill-the-host"
+
+#define snp_require_consent(given)						\
+	__TEST_REQUIRE(given, "it kills a host whose kernel lacks the fix; to run it: --%s", \
+		       SNP_CONSENT_OPTION)
+
 struct kvm_vm *snp_vm_create(uint32_t nr_vcpus, void *guest_code,
 			     struct kvm_vcpu *vcpus[]);
 void snp_vm_add_private_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
