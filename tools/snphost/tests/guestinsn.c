@@ -123,6 +123,15 @@ static void test_pvalidate(uint64_t spa, uint64_t big)
 	       "PVALIDATE with CF set before");
 	is(vm.comm->rflags & RFLAGS_CF, 0, "  CF is clear: it changed");
 
+	/* ECX[0] is the size, EDX[0] the new state */
+	result(vm_do(&vm, pvalidate, .rax = VA, .rcx = ~BIT(0), .rdx = ~BIT(0)),
+	       SUCCESS, "PVALIDATE rescinds, other bits set in RCX and RDX");
+	is(rmp_entry(spa), rmp_fresh(VA, ASID, 0), "  the entry says so");
+	result(vm_do(&vm, pvalidate, .rax = VA, .rcx = ~BIT(0), .rdx = ~0ull),
+	       SUCCESS, "PVALIDATE, all bits set in RDX");
+	is(rmp_entry(spa), rmp_fresh(VA, ASID, RMP_VALIDATED),
+	   "  the entry says so");
+
 	result(pv(VA, 1, 1), FAIL_SIZEMISMATCH,
 	       "PVALIDATE of 2M on 4K pages: FAIL_SIZEMISMATCH");
 	is(vm.comm->rflags & RFLAGS_ZF, 0, "  ZF follows the result");
@@ -206,6 +215,12 @@ static void test_rmpadjust(uint64_t spa)
 
 	trapped(vm_do(&vm, rmpquery, .rax = VA + PAGE, .rdx = 1), TRAP_VC,
 		EXIT_NOT_VALIDATED, "RMPQUERY of a page that is not validated");
+
+	result(vm_do(&vm, rmpadjust, .rax = VA, .rcx = ~BIT(0),
+		     .rdx = ATTR(1, PERM_R)), SUCCESS,
+	       "RMPADJUST, other bits than the size set in RCX");
+	result(vm_do(&vm, rmpadjust, .rax = VA, .rdx = ATTR(1, PERM_R) | BIT(17)),
+	       FAIL_INPUT, "RMPADJUST, a reserved bit set in RDX: FAIL_INPUT");
 
 	result(adjust(VA, 0, ATTR(0, PERM_R)), FAIL_PERMISSION,
 	       "RMPADJUST for the own VMPL: FAIL_PERMISSION");

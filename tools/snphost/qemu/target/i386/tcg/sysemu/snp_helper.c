@@ -603,8 +603,9 @@ void helper_pvalidate(CPUX86State *env)
 {
     uintptr_t ra = GETPC();
     SnpRmp *rmp = env_archcpu(env)->rmp;
-    uint32_t size = env->regs[R_ECX];
-    uint32_t validate = env->regs[R_EDX];
+    /* Compilers leave anything in the bits that the manual does not name. */
+    bool size = env->regs[R_ECX] & 1;
+    bool validate = env->regs[R_EDX] & 1;
     SnpGuestPage page;
     SnpRmpEntry e;
     uint32_t result;
@@ -613,10 +614,6 @@ void helper_pvalidate(CPUX86State *env)
     check_guest_insn(env, ra);
     if (env->sev_guest.vmpl != 0) {
         raise_exception_err_ra(env, EXCP0D_GPF, 0, ra);
-    }
-    if (size > 1 || validate > 1) {
-        set_result(env, SNP_RMP_FAIL_INPUT, false);
-        return;
     }
 
     result = get_guest_page(env, size, false, &page, &e, ra);
@@ -640,7 +637,7 @@ void helper_rmpadjust(CPUX86State *env)
 {
     uintptr_t ra = GETPC();
     SnpRmp *rmp = env_archcpu(env)->rmp;
-    uint64_t size = env->regs[R_ECX];
+    bool size = env->regs[R_ECX] & 1;   /* as for PVALIDATE */
     uint64_t attrs = env->regs[R_EDX];
     uint8_t vmpl = extract64(attrs, 0, 8);
     uint8_t perms = extract64(attrs, 8, 8);
@@ -651,7 +648,7 @@ void helper_rmpadjust(CPUX86State *env)
 
     check_guest_insn(env, ra);
 
-    if (size > 1 || extract64(attrs, 17, 47) || (perms & ~SNP_PERM_ALL) ||
+    if (extract64(attrs, 17, 47) || (perms & ~SNP_PERM_ALL) ||
         vmpl >= SNP_NUM_VMPLS || (vmsa && size)) {
         set_result(env, SNP_RMP_FAIL_INPUT, false);
         return;
