@@ -89,30 +89,40 @@ static void snp_mark(uint8_t *kinds, uint64_t num, uint64_t pfn,
     }
 }
 
+typedef struct SnpKinds {
+    uint8_t *kinds;             /* SnpPageState of each page */
+    uint64_t num;
+} SnpKinds;
+
+static bool snp_mark_ram(Int128 start, Int128 len, const MemoryRegion *mr,
+                         hwaddr offset_in_region, void *opaque)
+{
+    SnpKinds *k = opaque;
+
+    if (mr->ram && !mr->readonly) {
+        uint64_t first = int128_get64(start);
+        uint64_t end = first + int128_get64(len);
+
+        /* A page that is RAM in part only is not RAM. */
+        first = DIV_ROUND_UP(first, SEV_FW_PAGE_SIZE);
+        end /= SEV_FW_PAGE_SIZE;
+        if (first < end) {
+            snp_mark(k->kinds, k->num, first, end - first,
+                     SNP_PAGE_HYPERVISOR);
+        }
+    }
+    return false;
+}
+
 /* What is not RAM can never be given to a guest. */
 static void snp_mark_memory(uint8_t *kinds, uint64_t num)
 {
-    uint64_t pfn = 0;
+    SnpKinds k = { .kinds = kinds, .num = num };
 
+    snp_mark(kinds, num, 0, num, SNP_PAGE_HV_FIXED);
     RCU_READ_LOCK_GUARD();
-    while (pfn < num) {
-        hwaddr xlat, len = (num - pfn) * SEV_FW_PAGE_SIZE;
-        MemoryRegion *mr;
-
-        mr = address_space_translate(&address_space_memory,
-                                     pfn * SEV_FW_PAGE_SIZE, &xlat, &len, true,
-                                     MEMTXATTRS_UNSPECIFIED);
-        /* A page that is RAM in part only is not RAM. */
-        if (memory_region_is_ram(mr) && !memory_region_is_rom(mr) &&
-            !memory_region_is_romd(mr) && len >= SEV_FW_PAGE_SIZE) {
-            len /= SEV_FW_PAGE_SIZE;
-            snp_mark(kinds, num, pfn, len, SNP_PAGE_HYPERVISOR);
-        } else {
-            len = MAX(len / SEV_FW_PAGE_SIZE, 1);
-            snp_mark(kinds, num, pfn, len, SNP_PAGE_HV_FIXED);
-        }
-        pfn += len;
-    }
+    flatview_for_each_range(address_space_to_flatview(&address_space_memory),
+                            snp_mark_ram, &k);
 }
 
 static SevStatus snp_mark_list(SevFw *fw, uint64_t pa, uint8_t *kinds,

@@ -675,6 +675,34 @@ static void test_snp_platform(void)
     psp_stop(psp);
 }
 
+/* RAM below and above the hole for devices under 4G, and what is none */
+static void test_large_memory(void)
+{
+    static const struct {
+        const char *size;
+        uint64_t end;
+    } rows[] = {
+        { "-m 3G", 5 * GiB },
+        { "-m 4G", 6 * GiB },
+        { "-m 8G", 10 * GiB },
+    };
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(rows); i++) {
+        Psp *psp = psp_start(true, rows[i].size);
+
+        snp_init(psp);
+        g_assert_cmphex(rmp_get(psp, DATA), ==, PAGE_HV);
+        g_assert_cmphex(rmp_get(psp, 2 * GiB - 4096), ==, PAGE_FIRMWARE);
+        g_assert_cmphex(rmp_get(psp, 2 * GiB), ==, PAGE_HV_FIXED);
+        g_assert_cmphex(rmp_get(psp, 0xfee00000), ==, PAGE_HV_FIXED);
+        g_assert_cmphex(rmp_get(psp, 4 * GiB - 4096), ==, PAGE_HV_FIXED);
+        g_assert_cmphex(rmp_get(psp, 4 * GiB), ==, PAGE_HV);
+        g_assert_cmphex(rmp_get(psp, rows[i].end - 4096), ==, PAGE_HV);
+        psp_stop(psp);
+    }
+}
+
 static void test_reclaim(void)
 {
     Psp *psp = psp_start(true, "");
@@ -1372,6 +1400,7 @@ int main(int argc, char **argv)
     qtest_add_func("/amd-psp/sev/platform", test_sev_platform);
     qtest_add_func("/amd-psp/sev/guest", test_sev_guest);
     qtest_add_func("/amd-psp/snp/platform", test_snp_platform);
+    qtest_add_func("/amd-psp/snp/large-memory", test_large_memory);
     qtest_add_func("/amd-psp/snp/reclaim", test_reclaim);
     qtest_add_func("/amd-psp/snp/iommu", test_iommu);
     qtest_add_func("/amd-psp/snp/guest", test_snp_guest);
