@@ -77,9 +77,13 @@ typedef struct SevCpuidCheck {
 /* Functions that are not here are RULE_SUBSET throughout. */
 static const SevCpuidCheck sev_cpuid_checks[] = {
     { 0x0, ANY_INDEX, R(MAX, EXACT, EXACT, EXACT) },
-    /* EBX: all but the CLFLUSH size; ECX: OSXSAVE, hypervisor present */
+    /*
+     * EBX: all but the CLFLUSH size; ECX: OSXSAVE, hypervisor present, and
+     * x2APIC, which all processors with SNP have but those of TCG
+     */
     { 0x1, ANY_INDEX, R(MAX, EXACT, SUBSET, SUBSET),
-      { 0, 0xffff00ff, CPUID_EXT_OSXSAVE | CPUID_EXT_HYPERVISOR, 0 } },
+      { 0, 0xffff00ff, CPUID_EXT_OSXSAVE | CPUID_EXT_HYPERVISOR |
+        CPUID_EXT_X2APIC, 0 } },
     { 0x5, ANY_INDEX, R(ANY, ANY, ANY, ANY) },
     { 0x7, 0, R(MAX, SUBSET, SUBSET, SUBSET),
       { 0, 0, CPUID_7_0_ECX_OSPKE, 0 } },
@@ -98,9 +102,12 @@ static const SevCpuidCheck sev_cpuid_checks[] = {
     { 0x80000008, ANY_INDEX, R(ANY, SUBSET, ANY, ANY) },
     { 0x8000001d, ANY_INDEX, R(ANY, ANY, ANY, ANY) },
     { 0x8000001e, ANY_INDEX, R(ANY, ANY, ANY, ANY) },
-    /* EBX: C-bit position and lost address bits, but not number of VMPLs */
+    /*
+     * EBX: the C-bit's position alone.  How many address bits it costs a
+     * guest is not what it costs the host: hypervisors say 1.
+     */
     { 0x8000001f, ANY_INDEX, R(SUBSET, EXACT, ANY, ANY),
-      { 0, 0xfffff000, 0, 0 } },
+      { 0, ~0x3fU, 0, 0 } },
 };
 
 static const SevCpuidCheck *sev_cpuid_find(uint32_t eax, uint32_t ecx)

@@ -1232,6 +1232,70 @@ static void test_snp_guest(void)
     psp_stop(psp);
 }
 
+/* What a hypervisor says about CPUID, and what the firmware makes of it */
+static void test_cpuid(void)
+{
+    enum {
+        X2APIC = 1 << 21, TSC_DEADLINE = 1 << 24, OSXSAVE = 1 << 27,
+        HYPERVISOR = 1U << 31,
+        XSAVEOPT = 1 << 0, XSAVEC = 1 << 1, XGETBV1 = 1 << 2, XSAVES = 1 << 3,
+        CLFLUSH = 8 << 8, SEV_SNP = 0x1a, C_BIT_51 = 51,
+    };
+    static const struct {
+        uint32_t eax_in, ecx_in, before[4], after[4];
+    } rows[] = {
+        /* Of the address bits that a guest loses the hypervisor decides. */
+        { 0x8000001f, 0, { SEV_SNP, C_BIT_51 | 1 << 6 },
+                         { SEV_SNP, C_BIT_51 | 1 << 6 } },
+        { 0x8000001f, 0, { SEV_SNP, C_BIT_51 | 5 << 6 | 1 << 12 },
+                         { SEV_SNP, C_BIT_51 | 5 << 6 | 1 << 12 } },
+        { 0x8000001f, 0, { SEV_SNP, 47 | 1 << 6 },
+                         { SEV_SNP, C_BIT_51 | 1 << 6 } },
+        { 1, 0, { 0x800f12, CLFLUSH | 1 << 16, X2APIC | OSXSAVE | HYPERVISOR },
+                { 0x800f12, CLFLUSH | 1 << 16,
+                  X2APIC | OSXSAVE | HYPERVISOR } },
+        /* What KVM could emulate, but no such processor has */
+        { 1, 0, { 0x800f12, CLFLUSH, X2APIC | TSC_DEADLINE },
+                { 0x800f12, CLFLUSH, X2APIC } },
+        { 1, 0, { 0x800f12, CLFLUSH / 2 }, { 0x800f12, CLFLUSH } },
+        /* What this one has not */
+        { 0xd, 1, { XSAVEOPT | XSAVEC | XGETBV1 | XSAVES, 0x240 },
+                  { XSAVEOPT | XGETBV1, 0x240 } },
+        { 0xd, 1, { XSAVEOPT | XGETBV1, 0x240 },
+                  { XSAVEOPT | XGETBV1, 0x240 } },
+        /* None of the processor's */
+        { 0x40000001, 0, { -1, -1, -1, -1 }, { -1, -1, -1, -1 } },
+    };
+    Psp *psp = psp_start(true, "");
+    uint64_t entry = DATA + 16;
+    int i, j;
+
+    snp_init(psp);
+    make_guest(psp, GCTX, 5, SNP_POLICY);
+    for (i = 0; i < ARRAY_SIZE(rows); i++) {
+        bool ok = !memcmp(rows[i].before, rows[i].after,
+                          sizeof(rows[i].before));
+
+        qtest_memset(psp->qts, DATA, 0, 4096);
+        qtest_writel(psp->qts, DATA, 1);
+        qtest_writel(psp->qts, entry, rows[i].eax_in);
+        qtest_writel(psp->qts, entry + 4, rows[i].ecx_in);
+        for (j = 0; j < 4; j++) {
+            qtest_writel(psp->qts, entry + 24 + j * 4, rows[i].before[j]);
+        }
+        rmp_set(psp, DATA, PAGE_PRE_GUEST(5, 0x5000));
+        assert_cmd(ok ? OK : BAD_PARAM, launch_update(psp, GCTX, 6, DATA));
+        for (j = 0; j < 4; j++) {
+            g_assert_cmphex(qtest_readl(psp->qts, entry + 24 + j * 4), ==,
+                            rows[i].after[j]);
+        }
+        if (!ok) {
+            assert_cmd(OK, launch_update(psp, GCTX, 6, DATA));
+        }
+    }
+    psp_stop(psp);
+}
+
 static void set_inject(Psp *psp, const char *what, bool good)
 {
     QDict *rsp = qtest_qmp(psp->qts, "{ 'execute': 'qom-list', 'arguments': "
@@ -1404,6 +1468,7 @@ int main(int argc, char **argv)
     qtest_add_func("/amd-psp/snp/reclaim", test_reclaim);
     qtest_add_func("/amd-psp/snp/iommu", test_iommu);
     qtest_add_func("/amd-psp/snp/guest", test_snp_guest);
+    qtest_add_func("/amd-psp/snp/cpuid", test_cpuid);
     qtest_add_func("/amd-psp/inject", test_inject);
     qtest_add_func("/amd-psp/reset", test_reset);
     qtest_add_func("/amd-psp/fuzz", test_fuzz);
