@@ -4,7 +4,8 @@
 #
 # Build KVM selftests of the work tree build/TREE statically, namely upstream's
 # that are listed in upstream-tests and those that the series adds, and pack
-# those for SEV into build/kvm-snp-vmsa-selftests-TREE.tar.gz.
+# those for SEV into build/kvm-snp-vmsa-selftests-TREE.tar.gz, laid out as the
+# kernel's own kselftest_install does, for who runs kselftests.
 . "$(dirname "$0")/../series/lib.sh"
 
 [[ $# -eq 1 ]] || die "usage: kselftest.sh TREE"
@@ -41,20 +42,40 @@ for path in "$src"/x86*/sev_*test*.c; do
 done
 mapfile -t all < <(printf '%s\n' "${upstream[@]}" "${added[@]}" "${sev[@]}" | sort -u)
 
-LDFLAGS=-static timeout --foreground 1800 make -C "$src" OUTPUT="$out" ARCH=x86_64 CC="$cc" \
-	KHDR_INCLUDES="-isystem $headers/usr/include" -j"$(nproc)" "${all[@]/#/$out/}" >> "$log" 2>&1 ||
+kvm_make() {
+	LDFLAGS=-static timeout --foreground 1800 make -C "$src" OUTPUT="$out" ARCH=x86_64 CC="$cc" \
+		KHDR_INCLUDES="-isystem $headers/usr/include" -j"$(nproc)" "$@"
+}
+kvm_make "${all[@]/#/$out/}" >> "$log" 2>&1 ||
 	{ grep -Em3 'error:|Error' "$log" >&2 || true; die "the selftests do not build (log: $log)"; }
 
+# Of all that the Makefile has, those for SEV; what it lists apart from the tests
+# that run by themselves stays apart.
 pack=$TMP/kvm-snp-vmsa-selftests
-mkdir "$pack"
-for name in "${added[@]}" "${sev[@]}"; do
-	cp "$out/$name" "$pack/"
+mkdir -p "$pack/kselftest"
+progs=() extended=()
+for name in $(printf '%s\n' "${added[@]}" "${sev[@]}" | sort -u); do
+	if grep -qsE "^TEST_GEN_PROGS_EXTENDED_.*[ =]$name( |\$)" "$src"/Makefile*; then
+		extended+=("$name")
+	else
+		progs+=("$name")
+	fi
 done
+lists=(TEST_PROGS='' TEST_GEN_PROGS_COMMON='')
+for arch in x86 x86_64; do
+	lists+=("TEST_PROGS_$arch=" "TEST_GEN_PROGS_$arch=${progs[*]}" "TEST_GEN_PROGS_EXTENDED_$arch=${extended[*]}")
+done
+{
+	kvm_make install INSTALL_PATH="$pack/kvm" "${lists[@]}" &&
+	cp "${src%/kvm}"/kselftest/{module.sh,runner.sh,prefix.pl,ktap_helpers.sh} "$pack/kselftest/" &&
+	cp "${src%/kvm}/run_kselftest.sh" "$pack/" &&
+	kvm_make -s --no-print-directory emit_tests COLLECTION=kvm "${lists[@]}" > "$pack/kselftest-list.txt"
+} >> "$log" 2>&1 || die "the selftests cannot be packed (log: $log)"
 cat > "$pack/README" <<-EOF
-	KVM selftests for SEV-SNP, static: run one as root on an SEV-SNP host (/dev/sev, kvm_amd.sev_snp=Y).
-	sev_snp_vmsa_punch_hole_test takes a host down whose kernel lacks the fix, and skips unless told
+	KVM selftests for SEV-SNP, static.  As root on an SEV-SNP host (/dev/sev, kvm_amd.sev_snp=Y):
+	./run_kselftest.sh runs all, kvm/NAME runs one.  Exit status 0: passed, 4: skipped, with the reason.
+	What may kill a host whose kernel lacks the fix is skipped unless it is run by hand with
 	--i-know-it-may-kill-the-host.
-	Exit status 0: passed, 4: skipped, with the reason; the output is KTAP or says what failed and where.
 EOF
 tar cz -C "$TMP" --owner=0 --group=0 -f "$BUILD/kvm-snp-vmsa-selftests-$1.tar.gz" kvm-snp-vmsa-selftests
 say "$1: ${#all[@]} selftests in ${out#"$TOP"/}, tarball build/kvm-snp-vmsa-selftests-$1.tar.gz" >&2
