@@ -1,13 +1,12 @@
-# Has the fix; the tests are made for it too.
+# Has mainline's fix, and lacks what that lacks.
 kind     linux
 package  linux-source-7.3
 suite    trixie-backports
 parts    fix tests
-# What is composed if PARTS does not say.
-default  tests
 prefix   PATCH 7.3.y
 marker   virt/kvm/guest_memfd.c
-has      fix arch/x86/include/asm/kvm_host.h KVM_REQ_VMSA_PAGE_RELOAD
+# PART FILE TEXT: the base has PART already if TEXT is in FILE.
+has      fix virt/kvm/guest_memfd.c kvm_gmem_find_pfn
 whole    arch include virt tools/testing/selftests/kvm Documentation
 # PATH-HERE PATH-IN-BASE: the selftests moved from x86_64/ to x86/ in 6.14.
 map      tools/testing/selftests/kvm/x86_64/ tools/testing/selftests/kvm/x86/
