@@ -3,7 +3,7 @@
 # Every commit of the series compiles with W=1: KVM as a module and built in,
 # SEV on and off, and no warning in a file that the series touches that the
 # base does not give.
-# inputs: patches/linux-6.12.y/fix arch include virt tools/series tools/check/prepare-kvm.sh bases
+# inputs: patches/linux-$LINUX/fix arch include virt tools/series tools/check/prepare-kvm.sh bases
 # limit: 2400
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/prepare-kvm.sh"

@@ -3,4 +3,6 @@
 # Somebody notices each step of the protocol that is taken out of the series.
 # inputs: tools patches arch include virt bases
 # limit: 2400
-exec "$(dirname "$0")/../mutants/check"
+set -o pipefail
+# Each as it is judged.
+"$(dirname "$0")/../mutants/check" | sed -u 's/^/## /'
