@@ -4,7 +4,7 @@
 #
 # Boot BZIMAGE under $VM_QEMU (TCG, AMD with SVM; without it, the distribution's)
 # and run the tests of LIST, which are in TESTDIR, one after the other. Kernel log and
-# results go to LOG. Fails with one line if the kernel does not boot, or not
+# results go to LOG, and to LOG.console while they come. Fails with one line if the kernel does not boot, or not
 # everything is done, within TIMEOUT seconds.
 . "$(dirname "$0")/../series/lib.sh"
 
@@ -55,11 +55,12 @@ chmod +x "$root/init"
 status=0
 timeout --foreground -k 5 "$limit" "$qemu" -no-user-config -nodefaults -display none -no-reboot \
 	-L /usr/share/seabios -L /usr/share/qemu -machine q35 -accel tcg,thread=multi -cpu EPYC-Milan,+svm,+npt -smp "$(nproc)" -m 2G \
-	-kernel "$bzimage" -initrd "$TMP/initrd" -serial "file:$TMP/console" -monitor none \
+	-kernel "$bzimage" -initrd "$TMP/initrd" -serial "file:$log.console" -monitor none \
 	-append "console=ttyS0 ignore_loglevel no_timer_check printk.devkmsg=on oops=panic panic=-1 rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60" \
 	> "$TMP/qemu" 2>&1 < /dev/null || status=$?
-touch "$TMP/console"
-tr -d '\r' < "$TMP/console" > "$log"
+touch "$log.console"
+tr -d '\r' < "$log.console" > "$log"
+rm "$log.console"
 if ! grep -q 'vm: up' "$log"; then
 	[[ $status -ne 124 ]] || die "the kernel did not boot within $limit seconds (log: $log)"
 	die "the kernel did not boot (QEMU ended with $status, log: $log)"
