@@ -24,14 +24,17 @@ run: ## the main job: the hole in a real kernel, and closed; one verdict
 check: install ## everything that must hold; ends with "N passed, N failed"
 	@tools/check/run
 
-series: ## export build/series/BASE/PART/*.patch and .mbx, signed off by you
+series: install ## export build/series/BASE/PART/*.patch and .mbx, signed off by you
 	@$(SERIES)/export.sh $(TREE)
 
-tree: ## composed kernel work tree build/linux-BASE, one commit a patch
+tree: install ## composed kernel work tree build/linux-BASE, one commit a patch
 	@$(SERIES)/compose.sh $(TREE)
 
-refresh: ## from the commits of that work tree back into patches/ and whole files
+refresh: install ## from the commits of that work tree back into patches/ and whole files
 	@$(SERIES)/refresh.sh $(TREE)
+
+rebase: install ## edits in patches/ and commits in the work tree: the latter on top
+	@$(SERIES)/compose.sh $(TREE) --rebase
 
 kernel: install tree ## the composed kernel, small config with debugging
 	@tools/kernel/kernel.sh $(TREE) debug
@@ -49,13 +52,16 @@ debian: ## the fixes as files for debian/patches of Debian's kernel package
 qemu: install qemu-tree ## the emulated SNP host
 	@tools/qemu.sh $(QTREE)
 
-qemu-tree: ## like tree, for QEMU
+qemu-tree: install ## like tree, for QEMU
 	@$(SERIES)/compose.sh $(QTREE)
 
-qemu-refresh: ## like refresh
+qemu-refresh: install ## like refresh
 	@$(SERIES)/refresh.sh $(QTREE)
 
-qemu-series: ## like series
+qemu-rebase: install ## like rebase
+	@$(SERIES)/compose.sh $(QTREE) --rebase
+
+qemu-series: install ## like series
 	@$(SERIES)/export.sh $(QTREE)
 
 check-mutants: install ## take out each step of the protocol; who notices?

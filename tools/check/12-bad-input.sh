@@ -22,10 +22,10 @@ sparse_tree "$TMP/user" "$(git -C "$repo/build/$BASENAME" rev-parse refs/series/
 echo '#define KVM_REQ_VMSA_PAGE_RELOAD KVM_ARCH_REQ(35)' >> "$TMP/user/arch/x86/include/asm/kvm_host.h"
 git -C "$TMP/user" commit -q -a -m "has the fix"
 before=$(cd "$TMP/user" && git status --short && git for-each-ref && find .git -type f | sort | xargs sha256sum)
-# Its own cache: nobody's base is replaced.
-mkdir -p "$TMP/xdg"
-fixed() { XDG_CACHE_HOME=$TMP/xdg LINUX_SRC=$TMP/user BUILD=$TMP/b2 "$series/compose.sh" "$BASENAME"; }
+fixed() { LINUX_SRC=$TMP/user BUILD=$TMP/b2 "$series/compose.sh" "$BASENAME"; }
 expect_failure "has the part 'fix' already" fixed
+expect_failure "'PARTS=tests'" fixed
+PARTS=tests fixed
 after=$(cd "$TMP/user" && git status --short && git for-each-ref && find .git -type f | sort | xargs sha256sum)
 [[ $before == "$after" ]] || fail "the user's tree was changed"
 
@@ -37,9 +37,25 @@ expect_failure "${patch[0]#"$repo"/} does not apply to " "$series/compose.sh" "$
 [[ $(git -C "$BUILD/$BASENAME" rev-parse HEAD) == "$head" ]] || fail "the work tree was moved"
 git -C "$BUILD/$BASENAME" diff --quiet HEAD -- || fail "the work tree was left half done"
 
+cp "$TOP/${patch[0]#"$repo"/}" "${patch[0]}"
+# One that is cut off after a file, in its last line, in the middle of its diffstat.
+cut=$(grep -l '^ 2 files changed' "$repo/patches/$BASENAME"/*/*.patch | head -1)
+cp "$cut" "$TMP/whole.patch"
+awk '/^diff --git / && n++ { exit } { print }' "$TMP/whole.patch" > "$cut"
+expect_failure "is it cut short?" "$series/compose.sh" "$BASENAME"
+head -c -1 "$TMP/whole.patch" > "$cut"
+expect_failure "is it cut short?" "$series/compose.sh" "$BASENAME"
+sed '/^ 2 files changed/,$d' "$TMP/whole.patch" > "$cut"
+expect_failure "$(basename "$cut")" "$series/compose.sh" "$BASENAME"
+cp "$TMP/whole.patch" "$cut"
+"$series/compose.sh" "$BASENAME"
+
 echo "4: no such base, no such part"
 expect_failure "no base 'linux-1.0'" "$series/compose.sh" linux-1.0
 PARTS=nonsense expect_failure "no part 'nonsense'" "$series/compose.sh" "$BASENAME"
+# A build directory may be named from where one is.
+(cd "$TMP" && BUILD=repo/build "$series/compose.sh" "$BASENAME" && BUILD=b4 "$series/compose.sh" "$BASENAME")
+git -C "$TMP/b4/$BASENAME" diff --quiet HEAD -- || fail "a relative BUILD gives no tree"
 
 echo "5: no network to the archive"
 # Another place for apt's sources: a host that does not exist, by definition.

@@ -92,15 +92,25 @@ copy_repo() {
 	git -C "$1" config user.email tester@localhost
 }
 
-# copy_with_tree DIR: the same, with a sparse work tree composed in it. The
-# name of the directory stays short of the notes that compose.sh makes.
+# copy_with_tree DIR: the same, with the series composed in it, on a base that has
+# only those parts and what the patches touch, for it takes a tenth of the time.
+# That base is in a cache of its own, which is the cache from here on.
 copy_with_tree() {
-	local base
+	local base cache=$TMP/xdg/kvm-snp-vmsa
 	copy_repo "$1"
 	base=$("$TOP/tools/series/base.sh" "$BASENAME")
-	sparse_tree "$1/build/$BASENAME" "$base"
-	git -C "$1/build/$BASENAME" config notes.rewriteRef refs/notes/series
-	git -C "$1/build/$BASENAME" update-ref refs/series/base "$base"
-	git -C "$1/build/$BASENAME" update-ref refs/series/composed "$base"
+	base_load "$BASENAME"
+	cache+=/$BASE_KIND.git
+	mkdir -p "${cache%/*}"
+	new_tree "$BASE_REPO" "$TMP/small"
+	{ printf '%s\n' "${SPARSE[@]#/}"; sgit apply --numstat "$TOP/patches/$BASENAME"/*/*.patch | cut -f3; } | sort -u |
+		xargs git -C "$TMP/small" ls-tree -r "$base" -- | git -C "$TMP/small" update-index --index-info
+	sgit -C "$TMP/small" commit -q -m "$(git -C "$TMP/small" log -1 --format=%s "$base")"
+	sgit clone -q --bare --shared "$TMP/small" "$cache"
+	git --git-dir="$cache" update-ref "refs/bases/current/$BASENAME" HEAD
+	export XDG_CACHE_HOME=$TMP/xdg
+	unset LINUX_SRC QEMU_SRC
 	BUILD=$1/build "$1/tools/series/compose.sh" "$BASENAME"
+	git -C "$1/build/$BASENAME" config user.name Tester
+	git -C "$1/build/$BASENAME" config user.email tester@localhost
 }

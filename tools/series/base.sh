@@ -2,18 +2,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # base.sh BASE [--update]
 #
-# Have the base as one commit in the cache, and print the commit. It comes from
-# the package that the base names, or from the tree in LINUX_SRC or QEMU_SRC.
-# A package that is there already is used as it is; --update looks for a newer.
+# Have the base as one commit, and print that. It comes from the package that the
+# base names, into the cache, or from the tree in LINUX_SRC or QEMU_SRC, into a
+# git directory under build/. A package that is there already is used as it is;
+# --update looks for a newer.
 . "$(dirname "$0")/lib.sh"
 
 [[ $# -ge 1 ]] || die "usage: base.sh BASE [--update]"
 base_load "$1"
 
-one_at_a_time "$CACHE/$BASE_KIND"
+one_at_a_time "${BASE_REPO%.git}"
+# What an interrupted import has left.
+rm -f "$BASE_REPO"/objects/pack/tmp_* "$BASE_REPO"/fast_import_crash_*
 
 [[ -d $BASE_REPO ]] || sgit init -q --bare "$BASE_REPO"
 TMPREF=refs/bases/importing
+DATE='946684800 +0000'	# the same base is always the same commit
 repo() { sgit --git-dir="$BASE_REPO" "$@"; }
 
 # import MESSAGE [OPTION...] < TAR: commit the files of an archive, print the
@@ -21,23 +25,28 @@ repo() { sgit --git-dir="$BASE_REPO" "$@"; }
 import() {
 	"$TOP/tools/series/tar2git.py" "$@" |
 		repo -c core.compression=1 -c fastimport.unpackLimit=0 fast-import --quiet --done \
-			--force --date-format=raw > "$LOGS/fast-import.log" ||
-		die "git cannot take the files of $BASE (log: $LOGS/fast-import.log)"
+			--force --date-format=raw > "$LOGS/fast-import.log" 2>&1 ||
+		not_written "${BASE_REPO%/*}" "the files of $BASE" "$LOGS/fast-import.log"
 }
 
 from_user() {
-	local src=$1 what=$BASE_KIND
+	local src=$1 what=$BASE_KIND head commit
 	[[ -d $src ]] || die "${BASE_KIND^^}_SRC=$src: no such directory"
 	if git -C "$src" rev-parse -q --verify HEAD > /dev/null 2>&1 &&
 	   [[ -z $(git -C "$src" rev-parse --show-prefix 2> /dev/null) ]]; then
 		git -C "$src" cat-file -e "HEAD:$BASE_MARKER" 2> /dev/null ||
 			die "${BASE_KIND^^}_SRC=$src: no $what tree (its HEAD has no $BASE_MARKER)"
 		# Fetching leaves the user's tree alone, and what was fetched stays
-		# whatever becomes of that tree. One commit deep is all that is needed.
+		# whatever becomes of that tree.
 		git --git-dir="$BASE_REPO" fetch -q --depth=1 --no-tags \
-			"file://$(cd "$src" && pwd)" +HEAD:"refs/bases/user/$BASE" ||
+			"file://$(cd "$src" && pwd)" +HEAD:"refs/bases/head/$BASE" ||
 			die "${BASE_KIND^^}_SRC=$src: cannot fetch its HEAD"
-		repo rev-parse "refs/bases/user/$BASE"
+		# Its files as a commit without parents: what comes before is not here,
+		# and it may be one of those that are made here.
+		head=$(repo rev-parse "refs/bases/head/$BASE")
+		commit=$({ repo log -1 --format=%s "$head"; printf '\nThe files of commit %s\n' "$head"; } |
+			GIT_AUTHOR_DATE=$DATE GIT_COMMITTER_DATE=$DATE repo commit-tree "$head^{tree}")
+		repo update-ref "refs/bases/user/$BASE" "$commit"
 	else
 		[[ -f $src/$BASE_MARKER ]] ||
 			die "${BASE_KIND^^}_SRC=$src: no $what tree (it has no $BASE_MARKER)"
@@ -46,8 +55,8 @@ from_user() {
 		# Hard links would show as such, if tar were let.
 		tar c --hard-dereference --sort=name -C "$src" . |
 			import "refs/bases/user/$BASE" "$BASE from a plain tree"
-		repo rev-parse "refs/bases/user/$BASE"
 	fi
+	repo rev-parse "refs/bases/user/$BASE"
 }
 
 from_package() {

@@ -14,6 +14,8 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${BUILD:-$TOP/build}
+# The scripts change directories, and call each other from there.
+[[ $BUILD == /* ]] || BUILD=$PWD/$BUILD
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/kvm-snp-vmsa
 LOGS=$BUILD/logs
 mkdir -p "$BUILD" "$CACHE" "$LOGS"
@@ -49,18 +51,43 @@ sgit() {
 }
 
 # see_objects REPO GITDIR: have GITDIR use what is in REPO (a git directory),
-# without copying. "git clone --shared" does not if that is shallow, as it is
-# once a user's tree was fetched into it.
+# without copying, besides what it uses already.
 see_objects() {
-	mkdir -p "$2/objects/info" "$2/info"
-	echo "$1/objects" > "$2/objects/info/alternates"
-	[[ ! -f $1/shallow ]] || cp "$1/shallow" "$2/shallow"
+	local list=$2/objects/info/alternates dir
+	mkdir -p "${list%/*}" "$2/info"
+	{ echo "$1/objects"; [[ ! -f $list ]] || cat "$list"; } | awk '!seen[$0]++' | while read -r dir; do
+		[[ ! -d $dir ]] || echo "$dir"
+	done > "$list.new"
+	cmp -s "$list.new" "$list" && rm "$list.new" || mv "$list.new" "$list"
+}
+
+# not_written DIR WHAT LOG: end, because WHAT could not be written in there.
+not_written() {
+	local left
+	left=$(df -m --output=avail "$1" | tail -n 1)
+	[[ $left -ge 16 ]] || die "no room for $2 in $1 ($((left)) MB are left)"
+	die "cannot write $2 in $1 (log: $3)"
 }
 
 # new_tree REPO DIR: a git work tree DIR, empty yet, that uses what is in REPO.
 new_tree() {
 	sgit init -q --template= -b series "$2"
 	see_objects "$1" "$2/.git"
+}
+
+# same_notes GITDIR: the notes in patches/ are those that the work tree was
+# composed with. (One composed before there was a record of that counts as such.)
+same_notes() {
+	local now was
+	now=$(sgit --git-dir="$1" rev-parse -q --verify 'refs/notes/series-now^{tree}')
+	was=$(sgit --git-dir="$1" rev-parse -q --verify 'refs/notes/series-composed^{tree}' || true)
+	[[ -z $was || $was == "$now" ]]
+}
+
+# make_target NAME: what to say to make for the loaded base.
+make_target() {
+	[[ $BASE_KIND == linux ]] || set -- "$BASE_KIND-$1"
+	echo "make $1"
 }
 
 # base_load NAME: read tools/series/bases/NAME into BASE_* variables.
@@ -92,6 +119,8 @@ base_load() {
 	local var=${BASE_KIND^^}_SRC
 	BASE_USERSRC=${!var:-}
 	BASE_REPO=$CACHE/$BASE_KIND.git
+	# All clones share the cache: what one of them is pointed at stays out of it.
+	[[ -z $BASE_USERSRC ]] || BASE_REPO=$BUILD/$BASE_KIND-src.git
 	WORKTREE=$BUILD/$BASE
 }
 

@@ -11,12 +11,22 @@
 
 [[ $# -eq 1 ]] || die "usage: refresh.sh BASE"
 base_load "$1"
-[[ -d $WORKTREE/.git ]] || die "no work tree $WORKTREE: 'make tree' first"
+[[ -d $WORKTREE/.git ]] || die "no work tree $WORKTREE: '$(make_target tree)' first"
 wt() { sgit -C "$WORKTREE" "$@"; }
 wt update-index -q --refresh > /dev/null || true
-wt diff-index --quiet HEAD -- || die "$WORKTREE has edits that are not committed"
 [[ ! -d $WORKTREE/.git/rebase-merge && ! -d $WORKTREE/.git/rebase-apply ]] ||
 	die "$WORKTREE is in the middle of a rebase"
+wt diff-index --quiet HEAD -- || die "$WORKTREE has edits that are not committed"
+# What stands in patches/ and the whole files has to be in the work tree, or it
+# would be lost.
+before=$(wt rev-parse refs/series/composed)
+now=$("$TOP/tools/series/compose.sh" "$BASE" --print)
+if [[ $now != "$before" ]] || ! same_notes "$WORKTREE/.git"; then
+	way=tree
+	[[ $(wt rev-parse HEAD) == "$before" || $(wt rev-parse HEAD) == "$(wt rev-parse -q --verify refs/series/refreshed || true)" ]] ||
+		way=rebase
+	die "patches/ or whole files have edits that are not in $WORKTREE: '$(make_target $way)' takes them there"
+fi
 base=$(wt rev-parse refs/series/base)
 mapfile -t parts < "$WORKTREE/.git/series-parts"
 wt merge-base --is-ancestor "$base" HEAD || die "HEAD of $WORKTREE does not stand on the base $base"
@@ -156,8 +166,11 @@ for path in "${!named_before[@]}"; do
 	grep -rqsxE --include='*.patch' "(Whole-files:)? *$path" "$TOP/patches" || rm -f "$TOP/$path"
 done
 
-wt update-ref refs/series/refreshed HEAD
 again=$("$TOP/tools/series/compose.sh" "$BASE" --print)
 [[ $(wt rev-parse "$again^{tree}") == "$(wt rev-parse 'HEAD^{tree}')" ]] ||
 	die "what was written composes to another tree (git diff HEAD $again in $WORKTREE)"
+# From here on nothing in the work tree is missing in patches/, nor the reverse.
+wt update-ref refs/notes/series-composed refs/notes/series-now
+wt update-ref refs/series/composed "$again"
+wt update-ref refs/series/refreshed HEAD
 say "$BASE: ${#commits[@]} patches, ${#whole[@]} whole files"
