@@ -4,7 +4,7 @@
 # The base, and which parts of the series to put on it (default: all it has).
 LINUX ?= 6.12.y
 QEMU ?= 7.2
-export LINUX QEMU PARTS LINUX_SRC QEMU_SRC
+export LINUX QEMU PARTS LINUX_SRC QEMU_SRC DEBUG
 
 SERIES := tools/series
 TREE := linux-$(LINUX)
@@ -13,7 +13,7 @@ QTREE := qemu-$(QEMU)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run check series debian tree refresh kernel kselftest compare qemu qemu-tree \
-	qemu-refresh qemu-series check-mutants bench-snphost docs install update
+	qemu-refresh qemu-series modules check-mutants bench-snphost docs install update
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ rebase: install ## edits in patches/ and commits in the work tree: the latter on
 
 kernel: install tree ## the composed kernel, small config with debugging
 	@tools/kernel/kernel.sh $(TREE) debug
+
+modules: install tree ## kvm.ko and kvm-amd.ko with the series for Debian's kernel [RELEASE=uname -r]
+	@tools/kernel/modules.sh $(TREE) $(RELEASE)
 
 kselftest: install tree ## static selftests, and a tarball for a real SNP host
 	@tools/kernel/kselftest.sh $(TREE)
@@ -80,6 +83,7 @@ docs: install ## pictures of the race, without and with the series, in build/doc
 install: ## the packages of tools/packages, if root; else what to install
 	@tools/install
 
-update: ## look for newer packages of the bases
+update: ## look for newer packages of the bases, and binaries
 	@$(SERIES)/base.sh $(TREE) --update
+	@tools/snphost/debian-kernel.sh $(TREE) --update
 	@$(SERIES)/base.sh $(QTREE) --update

@@ -1,19 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# apt.sh deb PATTERN [SUITE] | src PACKAGE [SUITE]
+# apt.sh deb PATTERN [SUITE [VERSION]] | src PACKAGE [SUITE] | list PATTERN [SUITE]
 #
 # Download a binary or a source package of the machine's own archive into the
 # cache, and print the path of the .deb or .dsc. PATTERN is an extended regular
 # expression for a name: of several packages it is the one with the highest
-# version in its name. The system's apt state is only
+# version in its name. With "list", print the name and the version of all binary
+# packages that there are, and download none. SUITE "own" is all of the machine's. The system's apt state is only
 # read: lists live in a private directory, made from the machine's own source
 # entries, with the suite and the type (deb, deb-src) replaced.
 . "$(dirname "$0")/lib.sh"
 
-[[ $# -ge 2 ]] || die "usage: apt.sh deb|src PACKAGE [SUITE]"
-what=$1 package=$2 suite=${3:-}
+[[ $# -ge 2 ]] || die "usage: apt.sh deb|src|list PACKAGE [SUITE]"
+what=$1 package=$2 suite=${3:-} version=${4:-}
+[[ $suite != own ]] || suite=''
 case $what in
-deb) type=deb ;;
+deb|list) type=deb ;;
 src) type=deb-src ;;
 *) die "unknown kind of package '$what'" ;;
 esac
@@ -29,9 +31,12 @@ mkdir -p "$state"/{lists/partial,cache/archives/partial,etc/sources.list.d,etc/p
 rm -f "$state"/etc/sources.list.d/*
 
 # Only entries of the release itself (other archives have no such suites):
-# all its suites for SUITE '', else the main one with its suite replaced.
+# all its suites for SUITE '', else the main one, or the one with security
+# updates, with its suite replaced.
+main=$VERSION_CODENAME
+[[ $suite != *-security ]] || main+=-security
 entries_deb822() {
-	awk -v RS= -v ORS='\n\n' -v FS='\n' -v type="$type" -v own="$VERSION_CODENAME" -v suite="$suite" '
+	awk -v RS= -v ORS='\n\n' -v FS='\n' -v type="$type" -v own="$VERSION_CODENAME" -v main="$main" -v suite="$suite" '
 	/(^|\n)Enabled: *no/ { next }
 	{
 		out = ""; mine = ""; isdeb = 0
@@ -44,7 +49,7 @@ entries_deb822() {
 			} else if ($i ~ /^Suites:/) {
 				n = split($i, w, " ")
 				for (j = 2; j <= n; j++)
-					if (w[j] == own || (suite == "" && index(w[j], own "-") == 1))
+					if (suite == "" ? (w[j] == own || index(w[j], own "-") == 1) : w[j] == main)
 						mine = mine " " w[j]
 				$i = "Suites:" (suite == "" ? mine : " " suite)
 			}
@@ -55,13 +60,13 @@ entries_deb822() {
 	}' "$@"
 }
 entries_list() {
-	awk -v type="$type" -v own="$VERSION_CODENAME" -v suite="$suite" '
+	awk -v type="$type" -v own="$VERSION_CODENAME" -v main="$main" -v suite="$suite" '
 	$1 == "deb" {
 		s = ($2 ~ /^\[/) ? 0 : 3
 		for (i = 2; !s && i <= NF; i++)
 			if ($i ~ /\]$/)
 				s = i + 2
-		if (s && ($s == own || (suite == "" && index($s, own "-") == 1))) {
+		if (s && (suite == "" ? ($s == own || index($s, own "-") == 1) : $s == main)) {
 			$1 = type
 			if (suite != "")
 				$s = suite
@@ -96,12 +101,18 @@ apt-get -c "$state/apt.conf" update > "$log" 2>&1 ||
 	die "cannot read the package archive for $package (log: $log)"
 mkdir -p "$CACHE/packages"
 cd "$TMP" || exit	# apt does not name a file that is in its directory already
+if [[ $what == list ]]; then
+	mapfile -t names < <(apt-cache -c "$state/apt.conf" pkgnames 2>> "$log" | { grep -xE -e "$package" || true; })
+	[[ ${#names[@]} -eq 0 ]] ||
+		apt-cache -c "$state/apt.conf" madison "${names[@]}" 2>> "$log" | awk '$6 ~ /\/main$/ { print $1, $3 }'
+	exit 0
+fi
 # apt checks what it downloads, and what is there already, against the
 # signed lists.
 if [[ $what == deb ]]; then
 	name=$(apt-cache -c "$state/apt.conf" pkgnames 2>> "$log" | { grep -xE -e "$package" || true; } |
 		sort -V | tail -n 1)
-	package=${name:-$package}
+	package=${name:-$package}${version:+=$version}
 	uri=$(apt-get -c "$state/apt.conf" download --print-uris "$package" 2>> "$log") ||
 		die "the archive has no package $package (log: $log)"
 	read -r _ file _ <<< "$uri"

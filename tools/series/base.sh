@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# base.sh BASE [--update]
+# base.sh BASE [--update | --version VERSION]
 #
 # Have the base as one commit, and print that. It comes from the package that the
 # base names, into the cache, or from the tree in LINUX_SRC or QEMU_SRC, into a
 # git directory under build/. A package that is there already is used as it is;
-# --update looks for a newer.
+# --update looks for a newer. The base is the newest that its suites have; with
+# --version it is, this once, that version of the package.
 . "$(dirname "$0")/lib.sh"
 
-[[ $# -ge 1 ]] || die "usage: base.sh BASE [--update]"
+[[ $# -ge 1 ]] || die "usage: base.sh BASE [--update | --version VERSION]"
 base_load "$1"
 
 one_at_a_time "${BASE_REPO%.git}"
@@ -59,19 +60,35 @@ from_user() {
 	repo rev-parse "refs/bases/user/$BASE"
 }
 
+# ref_of VERSION: not every character of a version may stand in a ref.
+ref_of() { echo "refs/bases/${BASE_PACKAGE:-$BASE_SOURCE}/${1//[^A-Za-z0-9.+-]/_}"; }
+
+# from_package [VERSION]
 from_package() {
-	local file version commit src=$TMP/src
+	local file='' version=${1:-} suite commit src=$TMP/src found
 	if [[ -n $BASE_PACKAGE ]]; then
-		say "$BASE: looking for $BASE_PACKAGE ${BASE_SUITE:+in $BASE_SUITE}" >&2
-		file=$("$TOP/tools/series/apt.sh" deb "$BASE_PACKAGE" "$BASE_SUITE")
-		version=$(dpkg-deb -f "$file" Version)
+		say "$BASE: looking for $BASE_PACKAGE $version in: $BASE_SUITE" >&2
+		if [[ -n $version ]]; then
+			for suite in $BASE_SUITE; do
+				found=$("$TOP/tools/series/apt.sh" list "$BASE_PACKAGE" "$suite")
+				[[ $'\n'$found$'\n' != *$'\n'"$BASE_PACKAGE $version"$'\n'* ]] || break
+				suite=
+			done
+			[[ -n $suite ]] || die "no $BASE_PACKAGE $version in: $BASE_SUITE"
+		else
+			found=$(newest_of "$BASE_PACKAGE")
+			[[ -n $found ]] || die "the archive has no package $BASE_PACKAGE in: $BASE_SUITE"
+			read -r version suite _ <<< "$found"
+		fi
+		repo rev-parse -q --verify "$(ref_of "$version")" > /dev/null ||
+			file=$("$TOP/tools/series/apt.sh" deb "$BASE_PACKAGE" "$suite" "$version")
 	else
-		say "$BASE: looking for the source of $BASE_SOURCE ${BASE_SUITE:+in $BASE_SUITE}" >&2
+		say "$BASE: looking for the source of $BASE_SOURCE in $BASE_SUITE" >&2
 		file=$("$TOP/tools/series/apt.sh" src "$BASE_SOURCE" "$BASE_SUITE")
 		version=$(awk '$1 == "Version:" { print $2; exit }' "$file")
 	fi
-	# Not every character of a version may stand in a ref.
-	local ref=refs/bases/${BASE_PACKAGE:-$BASE_SOURCE}/${version//[^A-Za-z0-9.+-]/_}
+	local ref
+	ref=$(ref_of "$version")
 	if ! commit=$(repo rev-parse -q --verify "$ref"); then
 		say "$BASE: unpacking version $version (a minute)" >&2
 		if [[ -n $BASE_PACKAGE ]]; then
@@ -92,11 +109,13 @@ from_package() {
 		repo update-ref "$ref" "$commit"
 		repo update-ref -d "$TMPREF"
 	fi
-	repo update-ref "refs/bases/current/$BASE" "$commit"
+	[[ -n ${1:-} ]] || repo update-ref "refs/bases/current/$BASE" "$commit"
 	echo "$commit"
 }
 
-if [[ -n $BASE_USERSRC ]]; then
+if [[ ${2:-} == --version ]]; then
+	repo rev-parse -q --verify "$(ref_of "$3")" || from_package "$3"
+elif [[ -n $BASE_USERSRC ]]; then
 	from_user "$BASE_USERSRC"
 elif [[ ${2:-} != --update ]] && commit=$(repo rev-parse -q --verify "refs/bases/current/$BASE"); then
 	echo "$commit"

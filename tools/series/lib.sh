@@ -94,8 +94,9 @@ make_target() {
 base_load() {
 	local file=$TOP/tools/series/bases/$1 key rest
 	[[ -f $file ]] || die "no base '$1' (there are:$(printf ' %s' "${file%/*}"/* | sed "s,${file%/*}/,,g"))"
-	BASE=$1 BASE_KIND='' BASE_PACKAGE='' BASE_SOURCE='' BASE_SUITE='' BASE_PARTS='' BASE_DEFAULT=''
+	BASE=$1 BASE_KIND='' BASE_PACKAGE='' BASE_SOURCE='' BASE_SUITE=own BASE_PARTS='' BASE_DEFAULT=''
 	BASE_PREFIX=PATCH BASE_MARKER='' BASE_HOME='' BASE_WHOLE='' BASE_HAS=() BASE_MAP=() BASE_OPTION=()
+	BASE_VULNERABLE='' BASE_FIXED='' BASE_DIES=()
 	while read -r key rest; do
 		case $key in
 		''|'#'*) ;;
@@ -112,6 +113,9 @@ base_load() {
 		has)     BASE_HAS+=("$rest") ;;
 		map)     BASE_MAP+=("$rest") ;;
 		option)  BASE_OPTION+=("$rest") ;;
+		vulnerable) BASE_VULNERABLE=$rest ;;
+		fixed)   BASE_FIXED=$rest ;;
+		dies)    BASE_DIES+=("$rest") ;;
 		*)       die "$file: unknown word '$key'" ;;
 		esac
 	done < "$file"
@@ -166,6 +170,21 @@ to_here() {
 	done
 	return 1
 }
+
+# newest_of PATTERN: the newest of such packages in all suites of the base, as
+# "VERSION SUITE NAME"; nothing if there is none.
+newest_of() {
+	local suite
+	for suite in $BASE_SUITE; do
+		"$TOP/tools/series/apt.sh" list "$1" "$suite" | awk -v s="$suite" '{ print $2, s, $1 }' || return
+	done | sort -V | tail -n 1
+}
+
+# upstream_version VERSION: that of a package or of a release, as upstream has it.
+upstream_version() { echo "${1%%[-+~]*}"; }
+
+# not_before VERSION VERSION: the first is the same or newer.
+not_before() { [[ $(printf '%s\n' "$1" "$2" | sort -V | tail -n 1) == "$1" ]]; }
 
 # whole_files PATCH: the paths in the "Whole-files:" list of its notes.
 whole_files() {

@@ -1,53 +1,79 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# debian-kernel.sh SERIES [SUITE]: have the newest binary of Debian's kernel
-# SERIES, for example 6.12, from the machine's own suites or from SUITE,
-# unpacked in the cache, and print where: a folder with bzImage, the modules
+# debian-kernel.sh BASE [--update | --before VERSION]: have the newest binary of
+# the distribution's kernel of BASE, for example linux-6.12.y, unpacked in the
+# cache, and print where: a folder, named as its release, with bzImage, the modules
 # that an SEV-SNP host and the tests need, and modules.order, their names in the
-# order of loading.
+# order of loading. With --before, the newest that is older than that upstream
+# version.
 #
-# A kernel that is there is used again; remove its folder to fetch anew.
+# A kernel that is there is used again, unless --update finds a newer one. Exit
+# status 3 if the archive has none.
 
 . "$(dirname "$(readlink -f -- "$0")")/../series/lib.sh"
 
-[[ $# -ge 1 ]] || die "usage: debian-kernel.sh SERIES [SUITE]"
-series=$1 suite=${2:-}
+[[ $# -ge 1 ]] || die "usage: debian-kernel.sh BASE [--update | --before VERSION]"
+base_load "$1"
+before=
+[[ ${2:-} != --before ]] || before=$3
+series=${BASE_PACKAGE#linux-source-}
 cache=$CACHE/debian-kernel
 wanted=(ccp kvm kvm-amd hwpoison-inject)
 
+# The newest of the releases on standard input, one to a line.
 newest() {
-	local d found=
-	for d in "$cache/$series".*/; do
-		[[ -e $d/modules.order ]] && found=${d%/}
-	done
-	[[ $found ]] && printf '%s\n' "$found"
+	local release
+	sort -V | while read -r release; do
+		[[ -z $before ]] || ! not_before "$(upstream_version "$release")" "$before" || continue
+		echo "$release"
+	done | tail -n 1
+}
+have() {
+	local d
+	for d in "$cache/$series".*/modules.order; do
+		basename "${d%/*}"
+	done | newest
 }
 mkdir -p "$cache"
 one_at_a_time "$CACHE/debian-kernel"
-newest && exit 0
+release=$(have)
+if [[ -z $release || ${2:-} == --update ]]; then
+	for suite in $BASE_SUITE; do
+		"$TOP/tools/series/apt.sh" list "linux-image-${series//./\\.}\.[0-9]+(\+[a-z0-9.]+)?-amd64" "$suite" |
+			sed "s/^linux-image-\([^ ]*\) .*/\1 $suite/" >> "$TMP/there"
+	done
+	release=$(cut -d' ' -f1 "$TMP/there" | newest)
+	if [[ -z $release ]]; then
+		echo "${0##*/}: the archive has no kernel $series${before:+ before $before} in: $BASE_SUITE" >&2
+		exit 3
+	fi
+	suite=$(awk -v r="$release" '$1 == r { print $2; exit }' "$TMP/there")
+fi
+if [[ -e $cache/$release/modules.order ]]; then
+	echo "$cache/$release"
+	exit 0
+fi
 
-# unpack PATTERN: those files of such a package, in $TMP/x; prints its name.
+# unpack NAME: those files of the package, in $TMP/x; fails if there is none.
 unpack() {
 	local deb
-	deb=$("$TOP/tools/series/apt.sh" deb "$1" "$suite") || return
+	deb=$("$TOP/tools/series/apt.sh" deb "${1//[+.]/\\&}" "$suite") || return
 	dpkg-deb --fsys-tarfile "$deb" |
 		tar -x -C "$TMP/x" --wildcards '*/vmlinuz*' '*/arch/x86/kvm/*' '*/drivers/crypto/*' '*/virt/*' \
 			'*/crypto/*' '*/drivers/char/hw_random/*' '*/mm/*' 2>/dev/null || :
-	dpkg-deb -f "$deb" Package
 	# What is unpacked is kept, and a tenth of it.
 	rm -f "$deb"
 }
 
-say "Debian's kernel $series: fetching it (about 100 MB, once)" >&2
+say "Debian's kernel $release: fetching it (about 100 MB, once)" >&2
 mkdir "$TMP/x"
-release=$(unpack "linux-image-${series//./\\.}\.[0-9]+(\+[a-z0-9.]+)?-amd64")
-release=${release#linux-image-}
+unpack "linux-image-$release"
 vmlinuz() { find "$TMP/x" -name 'vmlinuz*' -print -quit; }
-# Since 7.3 what was one package is several.
+# Since 6.19 what was one package is several.
 if [[ ! $(vmlinuz) ]]; then
-	unpack "linux-binary-${release//+/\\+}" >&2
-	unpack "linux-modules-${release//+/\\+}" >&2
+	unpack "linux-binary-$release"
+	unpack "linux-modules-$release"
 fi
 work=$TMP/$release
 mkdir "$work"
@@ -77,4 +103,4 @@ mv "$TMP/order" "$work/modules.order"
 
 rm -rf -- "${cache:?}/$release"
 mv "$work" "$cache/"
-newest
+echo "$cache/$release"

@@ -7,6 +7,9 @@ prefix   PATCH 7.3.y
 marker   virt/kvm/guest_memfd.c
 # PART FILE TEXT: the base has PART already if TEXT is in FILE.
 has      fix virt/kvm/guest_memfd.c kvm_gmem_find_pfn
+# As 6.12.y: the kick of its fix may not wait.
+vulnerable 7.3.4
+dies     sev_snp_vmsa_punch_hole_test 5 RMPUPDATE failed for PFN .* ret: 3
 whole    arch include virt tools/testing/selftests/kvm Documentation
 # PATH-HERE PATH-IN-BASE: the selftests moved from x86_64/ to x86/ in 6.14.
 map      tools/testing/selftests/kvm/x86_64/ tools/testing/selftests/kvm/x86/
