@@ -228,6 +228,23 @@ static void automatic(struct vm *vm)
 	   "%s: and does not make the guest invalid", kind);
 }
 
+/*
+ * Nobody can tell the guest if the hypervisor intercepts that (15.35.5): it
+ * leaves the guest, and the host may try again.
+ */
+static void intercepted_vc(struct vm *vm)
+{
+	F32(vm->vmcb, VMCB_EXC) = BIT(TRAP_VC);
+	bit(vm, VMCB_MISC1, MISC1_CPUID, true);
+	is(vm_do(vm, i_cpuid, .rax = 0), EXIT_EXC(TRAP_VC),
+	   "%s: #VC exits if it is intercepted", kind);
+	is(F64(vm->vmcb, VMCB_INFO1), EXIT_CPUID,
+	   "%s: EXITINFO1 is its error code", kind);
+	F32(vm->vmcb, VMCB_EXC) = 0;
+	nae(vm, vm_run(vm), EXIT_CPUID, "CPUID once more");
+	bit(vm, VMCB_MISC1, MISC1_CPUID, false);
+}
+
 static void on_irq(int vector)
 {
 	if (vector == 0x41)
@@ -278,6 +295,7 @@ static void one_kind(bool snp)
 	non_automatic(vm);
 	unconditional(vm);
 	automatic(vm);
+	intercepted_vc(vm);
 	interrupt(vm);
 	is(vm_do(vm, i_shutdown, .rax = 0), EXIT_SHUTDOWN,
 	   "%s: a triple fault exits", kind);

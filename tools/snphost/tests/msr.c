@@ -77,6 +77,8 @@ void test_main(void)
 
 	syscfg = rdmsr(MSR_SYSCFG);
 	ok(syscfg & SYSCFG_MEM_ENCRYPT, "firmware has set SYSCFG.MEM_ENCRYPT");
+	ok(cpuid(0x8000000a, 0).d & BIT(1),
+	   "CPUID shows LBR virtualization, which KVM wants for SEV-ES");
 	ok(!(syscfg & SYSCFG_SNP_EN), "SYSCFG.SNP_EN is clear at reset");
 	base = rdmsr(MSR_RMP_BASE);
 	end = rdmsr(MSR_RMP_END);

@@ -43,6 +43,7 @@
 #define VMCB_VMSA	0x108
 
 #define MISC1_INTR	BIT(0)
+#define MISC1_CR0_SEL	BIT(5)
 #define MISC1_RDTSC	BIT(14)
 #define MISC1_CPUID	BIT(18)
 #define MISC1_INVD	BIT(22)
@@ -63,7 +64,9 @@
 #define EXIT_WRITE_CR(n) (0x10 + (n))
 #define EXIT_READ_DR(n)	(0x20 + (n))
 #define EXIT_WRITE_DR(n) (0x30 + (n))
+#define EXIT_EXC(n)	(0x40 + (n))
 #define EXIT_INTR	0x60
+#define EXIT_CR0_SEL	0x65
 #define EXIT_RDTSC	0x6e
 #define EXIT_CPUID	0x72
 #define EXIT_INVD	0x76

@@ -207,6 +207,8 @@ bool sev_es_automatic_exit(uint64_t exit_code, uint64_t exit_info_1)
 {
     switch (exit_code) {
     case SVM_EXIT_EXCP_BASE + EXCP12_MCHK:
+    /* Inadvisable, says 15.35.5; but another #VC would be no better. */
+    case SVM_EXIT_EXCP_BASE + EXCP1D_VC:
     case SVM_EXIT_INTR:
     case SVM_EXIT_NMI:
     case SVM_EXIT_SMI:
