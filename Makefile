@@ -4,7 +4,7 @@
 # The base, and which parts of the series to put on it (default: all it has).
 LINUX ?= 6.12.y
 QEMU ?= 7.2
-export LINUX QEMU PARTS LINUX_SRC QEMU_SRC DEBUG
+export LINUX QEMU PARTS LINUX_SRC QEMU_SRC DEBUG RELEASE
 
 SERIES := tools/series
 TREE := linux-$(LINUX)

@@ -47,7 +47,8 @@ sed -i "s,/usr/src/,$root/usr/src/," "$new_dir/Makefile"
 kbuild=$new/usr/lib/linux-kbuild-$version
 foreign=()
 for program in scripts/basic/fixdep scripts/mod/modpost tools/objtool/objtool scripts/genksyms/genksyms; do
-	! SRCARCH=x86 "$kbuild/$program" 2>&1 < /dev/null | grep -q 'version .GLIBC_' || foreign+=("$program")
+	said=$(SRCARCH=x86 "$kbuild/$program" 2>&1 < /dev/null) || true
+	[[ $said != *"version \`GLIBC_"* ]] || foreign+=("$program")
 done
 wanted=$(sed -n 's/^CONFIG_GCC_VERSION=//p' "$new_dir/include/config/auto.conf")
 have=$(gcc -dumpfullversion | awk -F. '{ print $1 * 10000 + $2 * 100 + $3 }')
@@ -65,6 +66,7 @@ if [[ ${#foreign[@]} -gt 0 || $have -lt $wanted ]]; then
 	} >> "$log" 2>&1 || die "cannot build the programs (log: $log)"
 	for program in "${foreign[@]}"; do
 		[[ -x $obj/$program ]] || die "no $program for this machine"
+		rm "$kbuild/$program"
 		cp "$obj/$program" "$kbuild/$program"
 	done
 	while IFS='=' read -r option _; do

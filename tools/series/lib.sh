@@ -55,7 +55,7 @@ sgit() {
 see_objects() {
 	local list=$2/objects/info/alternates dir
 	mkdir -p "${list%/*}" "$2/info"
-	{ echo "$1/objects"; [[ ! -f $list ]] || cat "$list"; } | awk '!seen[$0]++' | while read -r dir; do
+	{ readlink -f "$1/objects"; [[ ! -f $list ]] || cat "$list"; } | awk '!seen[$0]++' | while read -r dir; do
 		[[ ! -d $dir ]] || echo "$dir"
 	done > "$list.new"
 	cmp -s "$list.new" "$list" && rm "$list.new" || mv "$list.new" "$list"

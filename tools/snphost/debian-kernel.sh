@@ -1,22 +1,26 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# debian-kernel.sh BASE [--update | --before VERSION]: have the newest binary of
-# the distribution's kernel of BASE, for example linux-6.12.y, unpacked in the
-# cache, and print where: a folder, named as its release, with bzImage, the modules
-# that an SEV-SNP host and the tests need, and modules.order, their names in the
-# order of loading. With --before, the newest that is older than that upstream
-# version.
+# debian-kernel.sh BASE [--update | --before VERSION | --release RELEASE]
 #
-# A kernel that is there is used again, unless --update finds a newer one. Exit
+# Have the newest binary of the distribution's kernel of BASE, for example
+# linux-6.12.y, unpacked in the cache, and print where: a folder, named as its
+# release, with bzImage, the modules that an SEV-SNP host and the tests need, and
+# modules.order, their names in the order of loading. With --before, the newest
+# that is older than that upstream version; with --release, that one.
+#
+# What was the newest is used again until --update looks for a newer one. Exit
 # status 3 if the archive has none.
 
 . "$(dirname "$(readlink -f -- "$0")")/../series/lib.sh"
 
-[[ $# -ge 1 ]] || die "usage: debian-kernel.sh BASE [--update | --before VERSION]"
+[[ $# -ge 1 ]] || die "usage: debian-kernel.sh BASE [--update | --before VERSION | --release RELEASE]"
 base_load "$1"
-before=
-[[ ${2:-} != --before ]] || before=$3
+before='' only=''
+case ${2:-} in
+--before) before=$3 ;;
+--release) only=$3 ;;
+esac
 series=${BASE_PACKAGE#linux-source-}
 cache=$CACHE/debian-kernel
 wanted=(ccp kvm kvm-amd hwpoison-inject)
@@ -25,33 +29,37 @@ wanted=(ccp kvm kvm-amd hwpoison-inject)
 newest() {
 	local release
 	sort -V | while read -r release; do
+		[[ -z $only || $release == "$only" ]] || continue
 		[[ -z $before ]] || ! not_before "$(upstream_version "$release")" "$before" || continue
 		echo "$release"
 	done | tail -n 1
 }
-have() {
-	local d
-	for d in "$cache/$series".*/modules.order; do
-		basename "${d%/*}"
-	done | newest
-}
 mkdir -p "$cache"
 one_at_a_time "$CACHE/debian-kernel"
-release=$(have)
-if [[ -z $release || ${2:-} == --update ]]; then
+case ${2:-} in
+'') release=$(readlink "$cache/$BASE" || true) ;;
+--release) release=$only ;;
+*) release= ;;
+esac
+if [[ ! -e $cache/$release/modules.order ]]; then
 	for suite in $BASE_SUITE; do
 		"$TOP/tools/series/apt.sh" list "linux-image-${series//./\\.}\.[0-9]+(\+[a-z0-9.]+)?-amd64" "$suite" |
 			sed "s/^linux-image-\([^ ]*\) .*/\1 $suite/" >> "$TMP/there"
 	done
 	release=$(cut -d' ' -f1 "$TMP/there" | newest)
 	if [[ -z $release ]]; then
-		echo "${0##*/}: the archive has no kernel $series${before:+ before $before} in: $BASE_SUITE" >&2
+		echo "${0##*/}: the archive has no kernel ${only:-$series}${before:+ before $before} in: $BASE_SUITE" >&2
 		exit 3
 	fi
 	suite=$(awk -v r="$release" '$1 == r { print $2; exit }' "$TMP/there")
 fi
-if [[ -e $cache/$release/modules.order ]]; then
+# found: print where it is.
+found() {
+	[[ -n $before$only ]] || ln -sfn "$release" "$cache/$BASE"
 	echo "$cache/$release"
+}
+if [[ -e $cache/$release/modules.order ]]; then
+	found
 	exit 0
 fi
 
@@ -103,4 +111,4 @@ mv "$TMP/order" "$work/modules.order"
 
 rm -rf -- "${cache:?}/$release"
 mv "$work" "$cache/"
-echo "$cache/$release"
+found
