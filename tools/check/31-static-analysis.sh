@@ -13,15 +13,21 @@ mapfile -t files < <(touched | grep '\.c$')
 pattern=$(printf '%s\n' "${files[@]}" | sed 's/[.]/\\./g' | paste -sd'|')
 reports() { grep -E "($pattern):[0-9]+" "$1" | sed -E 's,^(\.\./)*,,; s,:[0-9]+(:[0-9]+)?,,g; s,[0-9]+,N,g' | sort -u || true; }
 
-# The rules that look for bugs in kernel code, with a minute for each file.
+# The rules that look for bugs in kernel code, with a minute for each file. One
+# that crashes or takes longer has seen nothing: that is a failure.
+limit=60
 cocci() {	# FILE...
 	local rule file
 	for rule in "$WALK"/scripts/coccinelle/{locks,null,free,iterators}/*.cocci; do
 		grep -q 'virtual report' "$rule" || continue
 		for file; do
-			timeout 60 spatch -D report --very-quiet --no-show-diff --cocci-file "$rule" \
-				-I "$WALK/arch/x86/include" -I "$WALK/include" "$WALK/$file" 2> /dev/null |
-				sed "s,^$WALK/,," || true
+			timeout "$limit" spatch -D report --very-quiet --no-show-diff --cocci-file "$rule" \
+				-I "$WALK/arch/x86/include" -I "$WALK/include" "$WALK/$file" > "$TMP/spatch" 2> "$TMP/spatch.err" || {
+				echo "spatch ends with $?: ${rule##*/} on $file" >&2
+				tail -n 3 "$TMP/spatch.err" >&2
+				return 1
+			}
+			sed "s,^$WALK/,," "$TMP/spatch"
 		done
 	done
 }
@@ -32,7 +38,7 @@ analyse() {	# COMMIT NAME FILE...
 	configured m-sev
 	kbuild m-sev C=2 CHECK="sparse" "${@/%.c/.o}" > "$LOGS/sparse-$name.log" 2>&1 ||
 		fail "does not compile (log: $LOGS/sparse-$name.log)"
-	cocci "$@" > "$LOGS/cocci-$name.log"
+	cocci "$@" > "$LOGS/cocci-$name.log" || fail "no end of coccicheck"
 	cat "$LOGS/sparse-$name.log" "$LOGS/cocci-$name.log" > "$TMP/all"
 	reports "$TMP/all" > "$TMP/$name"
 }
@@ -66,8 +72,11 @@ int sparse_test(int __user *p)
 }
 C
 kbuild m-sev C=2 CHECK=sparse "${file%.c}.o" > "$TMP/bad" 2>&1 || true
-cocci "$file" >> "$TMP/bad"
+cocci "$file" >> "$TMP/bad" || fail "no end of coccicheck"
 reports "$TMP/bad" > "$TMP/bad.reports"
 sgit -C "$WALK" checkout -q --force HEAD -- "$file"
 grep -q 'dereference of noderef' "$TMP/bad.reports" || fail "sparse sees no __user access"
 grep -q 'preceding lock' "$TMP/bad.reports" || fail "coccicheck sees no lost lock"
+# And an end that comes too early is one.
+! (limit=0.01 && cocci "$file") > "$TMP/bad" 2>&1 || fail "what takes too long passes"
+grep -q 'ends with 124' "$TMP/bad" || fail "not for the reason that was made: $(< "$TMP/bad")"
