@@ -6,7 +6,7 @@
 . "$(dirname "$0")/each-patch.sh"
 
 cd "$TOP" || exit
-make -s series
+tools/series/export.sh "$BASENAME" --files
 tree=$BUILD/$BASENAME
 # Nothing is ignored, with two exceptions that are about where the patch is
 # and not what it is: the base is not the history in which commit IDs of

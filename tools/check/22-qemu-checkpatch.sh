@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # QEMU's own checkpatch.pl says nothing about any exported patch of the QEMU
-# series.
+# series, and they go to QEMU's list alone.
 # inputs: patches/qemu-7.2 tools/snphost/qemu tools/series tools/check/each-patch.sh bases
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/each-patch.sh"
@@ -9,7 +9,9 @@ QTREE=qemu-${QEMU:-7.2}
 [[ -d $TOP/patches/$QTREE ]] || skip "no patches for $QTREE"
 
 cd "$TOP" || exit
-tools/series/export.sh "$QTREE"
+tools/series/export.sh "$QTREE" --files
+! grep -rhE '^(To|Cc):.*@vger' "$BUILD/series/$QTREE" || fail "QEMU's patches go to a list of the kernel's"
+grep -rqE '^To: qemu-devel@' "$BUILD/series/$QTREE" || fail "QEMU's patches do not go to QEMU's list"
 # Its exit status is 0 for no more than warnings.
 checkpatch() {
 	local out

@@ -95,7 +95,7 @@ base_load() {
 	local file=$TOP/tools/series/bases/$1 key rest
 	[[ -f $file ]] || die "no base '$1' (there are:$(printf ' %s' "${file%/*}"/* | sed "s,${file%/*}/,,g"))"
 	BASE=$1 BASE_KIND='' BASE_PACKAGE='' BASE_SOURCE='' BASE_SUITE=own BASE_PARTS='' BASE_DEFAULT=''
-	BASE_PREFIX=PATCH BASE_MARKER='' BASE_HOME='' BASE_WHOLE='' BASE_HAS=() BASE_MAP=() BASE_OPTION=()
+	BASE_PREFIX=PATCH BASE_TO='' BASE_CC='' BASE_MARKER='' BASE_HOME='' BASE_WHOLE='' BASE_HAS=() BASE_MAP=() BASE_OPTION=()
 	BASE_VULNERABLE='' BASE_FIXED='' BASE_DIES=()
 	while read -r key rest; do
 		case $key in
@@ -107,6 +107,8 @@ base_load() {
 		parts)   BASE_PARTS=$rest ;;
 		default) BASE_DEFAULT=$rest ;;
 		prefix)  BASE_PREFIX=$rest ;;
+		to)      BASE_TO=$rest ;;
+		cc)      BASE_CC=$rest ;;
 		marker)  BASE_MARKER=$rest ;;
 		home)    BASE_HOME=$rest/ ;;
 		whole)   BASE_WHOLE=$rest ;;

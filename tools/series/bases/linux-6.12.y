@@ -6,6 +6,9 @@ package  linux-source-6.12
 suite    own
 parts    fix tests
 prefix   PATCH 6.12.y
+# The lists that it goes to; people are for who sends it to add.
+to       kvm@vger.kernel.org
+cc       linux-kernel@vger.kernel.org stable@vger.kernel.org
 marker   virt/kvm/guest_memfd.c
 # PART FILE TEXT: the base has PART already if TEXT is in FILE.
 has      fix arch/x86/include/asm/kvm_host.h KVM_REQ_VMSA_PAGE_RELOAD

@@ -4,6 +4,9 @@ package  linux-source-7.3
 suite    trixie-backports
 parts    fix tests
 prefix   PATCH 7.3.y
+# The lists that it goes to; people are for who sends it to add.
+to       kvm@vger.kernel.org
+cc       linux-kernel@vger.kernel.org
 marker   virt/kvm/guest_memfd.c
 # PART FILE TEXT: the base has PART already if TEXT is in FILE.
 has      fix virt/kvm/guest_memfd.c kvm_gmem_find_pfn
