@@ -21,6 +21,23 @@ bool sev_fw_cpus_hsave_clear(void)
     return true;
 }
 
+bool sev_fw_cpus_snp_enabled(SnpRmp *rmp)
+{
+    uint64_t syscfg = X86_CPU(first_cpu)->env.msr_syscfg;
+    CPUState *cs;
+
+    CPU_FOREACH(cs) {
+        CPUX86State *env = &X86_CPU(cs)->env;
+
+        if (!(env->msr_syscfg & MSR_AMD64_SYSCFG_SNP_EN) ||
+            env->msr_syscfg != syscfg || env->msr_rmp_base != rmp->base ||
+            env->msr_rmp_end != rmp->end) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool sev_fw_cpu_exists(uint32_t apic_id)
 {
     CPUState *cs;

@@ -390,6 +390,15 @@ typedef struct SnpCpuidFunction {
 bool sev_fw_cpus_hsave_clear(void);
 
 /**
+ * sev_fw_cpus_snp_enabled: is SNP on, and the same, on all processors?
+ * @rmp: the RMP, active
+ *
+ * Returns: false if a processor has SYSCFG.SNP_EN clear, or not the same
+ * SYSCFG, RMP_BASE and RMP_END as the others.
+ */
+bool sev_fw_cpus_snp_enabled(SnpRmp *rmp);
+
+/**
  * sev_fw_cpu_exists: is there a processor with this APIC ID?
  * @apic_id: the APIC ID
  */

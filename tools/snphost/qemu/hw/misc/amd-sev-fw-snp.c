@@ -264,7 +264,7 @@ static SevStatus snp_do_init(SevFw *fw, bool init_rmp, bool list_en,
     }
     /* SYSCFG.SNP_EN, and the rules for RMP_BASE and RMP_END */
     if (!fw->rmp || !snp_rmp_active(fw->rmp) || fw->rmp->base % MiB ||
-        (fw->rmp->end + 1) % MiB) {
+        (fw->rmp->end + 1) % MiB || !sev_fw_cpus_snp_enabled(fw->rmp)) {
         return SEV_STATUS_INVALID_CONFIG;
     }
     if (!fw->iommu || !fw->iommu->enabled) {

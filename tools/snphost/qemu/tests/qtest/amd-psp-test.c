@@ -91,7 +91,7 @@ enum {
     (RMP_ASSIGNED | RMP_VALIDATED | RMP_ASID(asid) | (gpa))
 
 /* Where things are in memory */
-#define FLAG            0x500ULL
+#define FLAG            0x500ULL        /* how many CPUs; +4: for the code */
 #define CMD             0x1000000ULL
 #define CMD_FW          0x1001000ULL    /* a command buffer for the firmware */
 #define OUT             0x1002000ULL
@@ -121,22 +121,34 @@ typedef struct Psp {
     QPCIBar bar;
     char *path;                 /* QOM path */
     char *bios;
+    int cpus;
     uint64_t rmp_base;
     uint64_t rmp_end;
 } Psp;
 
 /*
- * 16-bit code at the start of the last 64K, and the reset vector that jumps
- * there: set SNP_EN, VMPL_EN and MemEncryptionModEn in SYSCFG, store a flag.
+ * 16-bit code at the start of the last 64K, where a startup IPI with vector
+ * 0xf0 leads too, and the reset vector that jumps there.  Each processor in
+ * turn takes its row of the table, adds to RMP_BASE, sets bits of SYSCFG,
+ * counts itself, starts the others, and halts.
  */
 static const uint8_t bios_code[] = {
-    0x66, 0xb9, 0x10, 0x00, 0x01, 0xc0, /* mov $0xc0010010, %ecx */
-    0x0f, 0x32,                         /* rdmsr */
-    0x66, 0x0d, 0x00, 0x00, 0x80, 0x03, /* or $0x03800000, %eax */
-    0x0f, 0x30,                         /* wrmsr */
     0x31, 0xc0,                         /* xor %ax, %ax */
     0x8e, 0xd8,                         /* mov %ax, %ds */
-    0xc6, 0x06, 0x00, 0x05, 0x01,       /* movb $1, 0x500 */
+    0xbb, 0x08, 0x00,                   /* mov $8, %bx */
+    0xf0, 0x0f, 0xc1, 0x1e, 0x04, 0x05, /* lock xadd %bx, 0x504 */
+    0x66, 0xb9, 0x32, 0x01, 0x01, 0xc0, /* mov $0xc0010132, %ecx */
+    0x0f, 0x32,                         /* rdmsr */
+    0x2e, 0x66, 0x03, 0x87, 0x00, 0x01, /* add %cs:0x100(%bx), %eax */
+    0x0f, 0x30,                         /* wrmsr */
+    0x66, 0xb9, 0x10, 0x00, 0x01, 0xc0, /* mov $0xc0010010, %ecx */
+    0x0f, 0x32,                         /* rdmsr */
+    0x2e, 0x66, 0x0b, 0x87, 0x04, 0x01, /* or %cs:0x104(%bx), %eax */
+    0x0f, 0x30,                         /* wrmsr */
+    0xf0, 0xfe, 0x06, 0x00, 0x05,       /* lock incb 0x500 */
+    0x66, 0xbb, 0x00, 0x03, 0xe0, 0xfe, /* mov $0xfee00300, %ebx */
+    0x67, 0x66, 0xc7, 0x03, 0xf0, 0x46, 0x0c, 0x00,
+                                        /* movl $0xc46f0, (%ebx) */
     0xfa,                               /* cli */
     0xf4,                               /* hlt */
     0xeb, 0xfc,                         /* jmp to cli */
@@ -145,16 +157,28 @@ static const uint8_t bios_vector[] = {
     0xea, 0x00, 0x00, 0x00, 0xf0,       /* ljmp $0xf000, $0 */
 };
 
-static char *make_bios(bool snp_en)
+typedef struct BiosRow {
+    uint32_t rmp_base;          /* added */
+    uint32_t syscfg;            /* set */
+} BiosRow;
+
+/* SNP_EN, VMPL_EN and MemEncryptionModEn */
+#define SYSCFG_SNP      0x03800000
+#define SYSCFG_MFDM     0x00080000
+#define MAX_CPUS        2
+
+static char *make_bios(const BiosRow rows[MAX_CPUS])
 {
     g_autofree uint8_t *image = g_malloc0(64 * KiB);
     char *name = NULL;
     int fd = g_file_open_tmp("amd-psp-test-XXXXXX", &name, NULL);
+    int i;
 
     g_assert(fd >= 0);
     memcpy(image, bios_code, sizeof(bios_code));
-    if (!snp_en) {
-        memset(image + 14, 0x90, 2);    /* no wrmsr */
+    for (i = 0; i < MAX_CPUS; i++) {
+        stl_le_p(image + 0x100 + i * 8, rows[i].rmp_base);
+        stl_le_p(image + 0x104 + i * 8, rows[i].syscfg);
     }
     memcpy(image + 0xfff0, bios_vector, sizeof(bios_vector));
     g_assert(write(fd, image, 64 * KiB) == 64 * KiB);
@@ -182,23 +206,30 @@ static void find_psp(QPCIDevice *dev, int devfn, void *data)
     psp->dev = dev;
 }
 
-static Psp *psp_start(bool snp_en, const char *more)
+static void wait_for_cpus(Psp *psp)
 {
-    Psp *psp = g_new0(Psp, 1);
     int i;
 
-    psp->bios = make_bios(snp_en);
-    psp->qts = qtest_initf("-machine q35,snp-host=on -accel tcg "
-                           "-cpu EPYC-Milan,+svm,+npt -m %d -bios %s "
-                           "-nodefaults -vga none %s",
-                           (int)(RAM_SIZE / MiB), psp->bios, more);
-    psp->rmp_base = qom_get_uint(psp->qts, "/machine/snp-rmp", "base");
-    psp->rmp_end = qom_get_uint(psp->qts, "/machine/snp-rmp", "end");
-
-    for (i = 0; !qtest_readb(psp->qts, FLAG); i++) {
+    for (i = 0; qtest_readb(psp->qts, FLAG) != psp->cpus; i++) {
         g_assert_cmpint(i, <, 1000);
         g_usleep(10 * 1000);
     }
+}
+
+static Psp *psp_start_cpus(int cpus, const BiosRow rows[MAX_CPUS],
+                           const char *more)
+{
+    Psp *psp = g_new0(Psp, 1);
+
+    psp->cpus = cpus;
+    psp->bios = make_bios(rows);
+    psp->qts = qtest_initf("-machine q35,snp-host=on -accel tcg "
+                           "-cpu EPYC-Milan,+svm,+npt -m %d -bios %s "
+                           "-nodefaults -vga none -smp %d %s",
+                           (int)(RAM_SIZE / MiB), psp->bios, cpus, more);
+    psp->rmp_base = qom_get_uint(psp->qts, "/machine/snp-rmp", "base");
+    psp->rmp_end = qom_get_uint(psp->qts, "/machine/snp-rmp", "end");
+    wait_for_cpus(psp);
 
     psp->bus = qpci_new_pc(psp->qts, NULL);
     qpci_device_foreach(psp->bus, 0x1022, 0x14ca, find_psp, psp);
@@ -207,6 +238,13 @@ static Psp *psp_start(bool snp_en, const char *more)
     psp->bar = qpci_iomap(psp->dev, 2, NULL);
     qtest_writeq(psp->qts, IOMMU_CONTROL, IOMMU_ON);
     return psp;
+}
+
+static Psp *psp_start(bool snp_en, const char *more)
+{
+    const BiosRow rows[MAX_CPUS] = { { 0, snp_en ? SYSCFG_SNP : 0 } };
+
+    return psp_start_cpus(1, rows, more);
 }
 
 static void psp_stop(Psp *psp)
@@ -673,6 +711,29 @@ static void test_snp_platform(void)
     assert_cmd(OK, psp_cmd64(psp, SNP_SHUTDOWN_EX, 1ULL << 32 | 8));
     assert_cmd(RMP_INIT_REQUIRED, psp_cmd(psp, SNP_INIT_EX, init_ex, 64));
     psp_stop(psp);
+}
+
+/* SNP has to be on, and the same, on all processors. */
+static void test_cpus(void)
+{
+    static const struct {
+        BiosRow rows[MAX_CPUS];
+        unsigned status;
+    } cases[] = {
+        { { { 0, SYSCFG_SNP }, { 0, SYSCFG_SNP } }, OK },
+        { { { 0, SYSCFG_SNP }, { 0, 0 } }, BAD_CONFIG },
+        { { { 0, 0 }, { 0, SYSCFG_SNP } }, BAD_CONFIG },
+        { { { 0, SYSCFG_SNP }, { 0, SYSCFG_SNP | SYSCFG_MFDM } }, BAD_CONFIG },
+        { { { 0, SYSCFG_SNP }, { 1 * MiB, SYSCFG_SNP } }, BAD_CONFIG },
+    };
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(cases); i++) {
+        Psp *psp = psp_start_cpus(MAX_CPUS, cases[i].rows, "");
+
+        assert_cmd(cases[i].status, psp_cmd(psp, SNP_INIT, NULL, 0));
+        psp_stop(psp);
+    }
 }
 
 /* RAM below and above the hole for devices under 4G, and what is none */
@@ -1342,16 +1403,13 @@ static void test_inject(void)
 static void test_reset(void)
 {
     Psp *psp = psp_start(true, "");
-    int i;
 
     snp_init(psp);
     make_guest(psp, GCTX, 5, SNP_POLICY);
     qtest_writeb(psp->qts, FLAG, 0);
+    qtest_writew(psp->qts, FLAG + 4, 0);
     qobject_unref(qtest_qmp(psp->qts, "{ 'execute': 'system_reset' }"));
-    for (i = 0; !qtest_readb(psp->qts, FLAG); i++) {
-        g_assert_cmpint(i, <, 1000);
-        g_usleep(10 * 1000);
-    }
+    wait_for_cpus(psp);
     qpci_device_enable(psp->dev);
     psp->bus->mmio_alloc_ptr = 0xe0000000;
     psp->bar = qpci_iomap(psp->dev, 2, NULL);
@@ -1464,6 +1522,7 @@ int main(int argc, char **argv)
     qtest_add_func("/amd-psp/sev/platform", test_sev_platform);
     qtest_add_func("/amd-psp/sev/guest", test_sev_guest);
     qtest_add_func("/amd-psp/snp/platform", test_snp_platform);
+    qtest_add_func("/amd-psp/snp/cpus", test_cpus);
     qtest_add_func("/amd-psp/snp/large-memory", test_large_memory);
     qtest_add_func("/amd-psp/snp/reclaim", test_reclaim);
     qtest_add_func("/amd-psp/snp/iommu", test_iommu);
