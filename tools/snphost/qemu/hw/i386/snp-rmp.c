@@ -32,6 +32,8 @@
 #define RMP_LO_VMSA             BIT_ULL(61)
 #define RMP_LO_VALIDATED        BIT_ULL(62)
 
+QEMU_BUILD_BUG_ON(SNP_RMP_ASIDS != 1 << RMP_LO_ASID_LENGTH);
+
 #define RMP_HI_PERMS_LENGTH     8
 #define RMP_HI_IN_USE           BIT_ULL(63)
 
@@ -55,6 +57,11 @@ bool snp_rmp_covers(SnpRmp *rmp, hwaddr spa)
     return rmp->active && spa / SNP_RMP_PAGE_SIZE < rmp->num_entries;
 }
 
+static uint32_t rmp_lo_asid(uint64_t lo)
+{
+    return extract64(lo, RMP_LO_ASID_SHIFT, RMP_LO_ASID_LENGTH);
+}
+
 bool snp_rmp_get(SnpRmp *rmp, hwaddr spa, SnpRmpEntry *e)
 {
     const uint8_t *p;
@@ -74,7 +81,7 @@ bool snp_rmp_get(SnpRmp *rmp, hwaddr spa, SnpRmpEntry *e)
     e->size_2m = lo & RMP_LO_2M;
     e->immutable = lo & RMP_LO_IMMUTABLE;
     e->gpa = lo & RMP_LO_GPA;
-    e->asid = extract64(lo, RMP_LO_ASID_SHIFT, RMP_LO_ASID_LENGTH);
+    e->asid = rmp_lo_asid(lo);
     e->vmsa = lo & RMP_LO_VMSA;
     e->validated = lo & RMP_LO_VALIDATED;
     for (i = 0; i < SNP_NUM_VMPLS; i++) {
@@ -83,6 +90,33 @@ bool snp_rmp_get(SnpRmp *rmp, hwaddr spa, SnpRmpEntry *e)
     }
     e->in_use = hi & RMP_HI_IN_USE;
     return true;
+}
+
+uint32_t snp_rmp_asid_pages(SnpRmp *rmp, uint32_t asid)
+{
+    return rmp->asid_pages[asid];
+}
+
+void snp_rmp_recount(SnpRmp *rmp)
+{
+    uint64_t pfn = 0;
+
+    memset(rmp->asid_pages, 0, sizeof(rmp->asid_pages));
+    while (pfn < rmp->num_entries) {
+        uint64_t large = pfn / SNP_RMP_LARGE_PAGES, n, i;
+        uint16_t assigned = 0;
+
+        n = MIN(rmp->num_entries - pfn, SNP_RMP_LARGE_PAGES);
+        for (i = 0; i < n; i++, pfn++) {
+            uint64_t lo = ldq_le_p(rmp->table + pfn * SNP_RMP_ENTRY_SIZE);
+
+            if (lo & RMP_LO_ASSIGNED) {
+                assigned++;
+                rmp->asid_pages[rmp_lo_asid(lo)]++;
+            }
+        }
+        qatomic_set(&rmp->assigned_2m[large], assigned);
+    }
 }
 
 void snp_rmp_put(SnpRmp *rmp, hwaddr spa, const SnpRmpEntry *e)
@@ -112,7 +146,8 @@ void snp_rmp_put(SnpRmp *rmp, hwaddr spa, const SnpRmpEntry *e)
     for (i = 0; i < pages; i++) {
         uint8_t *p = rmp->table + (pfn + i) * SNP_RMP_ENTRY_SIZE;
         uint16_t *assigned = &rmp->assigned_2m[(pfn + i) / SNP_RMP_LARGE_PAGES];
-        bool was_assigned = ldq_le_p(p) & RMP_LO_ASSIGNED;
+        uint64_t old = ldq_le_p(p);
+        bool was_assigned = old & RMP_LO_ASSIGNED;
 
         /* The gpa of a page that has none stays zero. */
         uint64_t gpa = e->assigned && e->asid ?
@@ -121,6 +156,8 @@ void snp_rmp_put(SnpRmp *rmp, hwaddr spa, const SnpRmpEntry *e)
         stq_le_p(p, lo | (gpa & RMP_LO_GPA));
         stq_le_p(p + 8, hi);
         qatomic_set(assigned, *assigned + e->assigned - was_assigned);
+        rmp->asid_pages[rmp_lo_asid(old)] -= was_assigned;
+        rmp->asid_pages[rmp_lo_asid(lo)] += e->assigned;
     }
 
     memory_region_set_dirty(rmp->mr,
@@ -175,7 +212,7 @@ static void snp_rmp_unmap(SnpRmp *rmp)
 static bool snp_rmp_map(SnpRmp *rmp)
 {
     MemoryRegionSection sect;
-    uint64_t size, i;
+    uint64_t size;
 
     if (rmp->end <= rmp->base || rmp->end - rmp->base < SNP_RMP_BOOKKEEPING) {
         return false;
@@ -199,11 +236,7 @@ static bool snp_rmp_map(SnpRmp *rmp)
     rmp->num_entries = (size - SNP_RMP_BOOKKEEPING) / SNP_RMP_ENTRY_SIZE;
     rmp->assigned_2m = g_new0(uint16_t, DIV_ROUND_UP(rmp->num_entries,
                                                      SNP_RMP_LARGE_PAGES));
-    for (i = 0; i < rmp->num_entries; i++) {
-        if (ldq_le_p(rmp->table + i * SNP_RMP_ENTRY_SIZE) & RMP_LO_ASSIGNED) {
-            rmp->assigned_2m[i / SNP_RMP_LARGE_PAGES]++;
-        }
-    }
+    snp_rmp_recount(rmp);
     return true;
 }
 

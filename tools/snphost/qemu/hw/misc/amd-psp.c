@@ -4,7 +4,9 @@
  * A PCI device with a mailbox.  The driver writes the address of a command
  * buffer to two registers and the number of a command to a third one; the
  * firmware (amd-sev-fw.c) processes it, the status appears in the third
- * register, and there is an interrupt if one was asked for.
+ * register, and there is an interrupt if one was asked for.  Most commands are
+ * done within the write; the others in slices, between which everybody else
+ * gets the iothread lock.
  *
  * There are several layouts of the registers.  This one is that of PCI device
  * 1022:14ca, which has no cryptographic coprocessor next to it.
@@ -15,6 +17,7 @@
 #include "qemu/osdep.h"
 #include "qemu/log.h"
 #include "qemu/module.h"
+#include "qemu/timer.h"
 #include "qemu/units.h"
 #include "qapi/error.h"
 #include "hw/misc/amd-psp.h"
@@ -47,6 +50,9 @@
 #define PSP_CMDRESP_CMD_SHIFT   16
 #define PSP_CMDRESP_CMD_LENGTH  11
 
+/* Who waits for the iothread lock needs so long to wake up and take it. */
+#define PSP_PAUSE_US        100
+
 static bool psp_uses_messages(AmdPsp *psp)
 {
     return msix_enabled(&psp->parent_obj) || msi_enabled(&psp->parent_obj);
@@ -68,19 +74,48 @@ static void psp_update_irq(AmdPsp *psp, uint32_t raised)
     }
 }
 
+static bool psp_busy(AmdPsp *psp)
+{
+    return !(psp->cmdresp & PSP_CMDRESP_RESP);
+}
+
+static void psp_pause(AmdPsp *psp)
+{
+    timer_mod(psp->timer, qemu_clock_get_us(QEMU_CLOCK_VIRTUAL) + PSP_PAUSE_US);
+}
+
+/* The command in cmdresp has come to this status. */
+static void psp_respond(AmdPsp *psp, SevStatus status)
+{
+    bool interrupt = psp->cmdresp & PSP_CMDRESP_IOC;
+
+    if (status == SEV_STATUS_PENDING) {
+        psp_pause(psp);
+        return;
+    }
+    psp->cmdresp = PSP_CMDRESP_RESP | (status & 0xffff);
+    if (interrupt) {
+        psp->int_status |= PSP_INT_SEV;
+        psp_update_irq(psp, PSP_INT_SEV);
+    }
+}
+
+static void psp_continue(void *opaque)
+{
+    AmdPsp *psp = opaque;
+
+    psp_respond(psp, sev_fw_continue(&psp->fw));
+}
+
 static void psp_command(AmdPsp *psp, uint32_t val)
 {
     uint32_t id = extract32(val, PSP_CMDRESP_CMD_SHIFT,
                             PSP_CMDRESP_CMD_LENGTH);
-    SevStatus status;
 
-    status = sev_fw_command(&psp->fw, id,
-                            (uint64_t)psp->cmdbuf_hi << 32 | psp->cmdbuf_lo);
-    psp->cmdresp = PSP_CMDRESP_RESP | (status & 0xffff);
-    if (val & PSP_CMDRESP_IOC) {
-        psp->int_status |= PSP_INT_SEV;
-        psp_update_irq(psp, PSP_INT_SEV);
-    }
+    psp->cmdresp = val;
+    psp_respond(psp, sev_fw_command(&psp->fw, id,
+                                    (uint64_t)psp->cmdbuf_hi << 32 |
+                                    psp->cmdbuf_lo));
 }
 
 static uint64_t psp_mmio_read(void *opaque, hwaddr addr, unsigned size)
@@ -135,7 +170,10 @@ static void psp_mmio_write(void *opaque, hwaddr addr, uint64_t val,
         break;
     case PSP_REG_CMDRESP:
         /* With the response bit set it is an answer, not a command. */
-        if (val & PSP_CMDRESP_RESP) {
+        if (psp_busy(psp)) {
+            qemu_log_mask(LOG_GUEST_ERROR, "amd-psp: command 0x%" PRIx64
+                          " before the last one has ended\n", val);
+        } else if (val & PSP_CMDRESP_RESP) {
             psp->cmdresp = val;
         } else {
             psp_command(psp, val);
@@ -185,6 +223,7 @@ static void psp_realize(PCIDevice *pci, Error **errp)
                           TYPE_AMD_PSP, PSP_MMIO_SIZE);
     pci_register_bar(pci, PSP_MMIO_BAR, PCI_BASE_ADDRESS_SPACE_MEMORY,
                      &psp->mmio);
+    psp->timer = timer_new_us(QEMU_CLOCK_VIRTUAL, psp_continue, psp);
     sev_fw_init(&psp->fw);
 }
 
@@ -192,6 +231,7 @@ static void psp_exit(PCIDevice *pci)
 {
     AmdPsp *psp = AMD_PSP(pci);
 
+    timer_free(psp->timer);
     sev_fw_reset(&psp->fw);
     msi_uninit(pci);
     msix_uninit_exclusive_bar(pci);
@@ -202,6 +242,7 @@ static void psp_reset(DeviceState *dev)
     AmdPsp *psp = AMD_PSP(dev);
 
     /* Ready for a command */
+    timer_del(psp->timer);
     psp->cmdresp = PSP_CMDRESP_RESP;
     psp->cmdbuf_lo = 0;
     psp->cmdbuf_hi = 0;
@@ -234,10 +275,23 @@ static char *psp_get_inject(Object *obj, Error **errp)
                            fw->inject_count);
 }
 
+static int psp_post_load(void *opaque, int version_id)
+{
+    AmdPsp *psp = opaque;
+
+    if (psp_busy(psp)) {
+        psp_pause(psp);
+    } else {
+        timer_del(psp->timer);
+    }
+    return 0;
+}
+
 static const VMStateDescription vmstate_amd_psp = {
     .name = TYPE_AMD_PSP,
-    .version_id = 1,
-    .minimum_version_id = 1,
+    .version_id = 2,
+    .minimum_version_id = 2,
+    .post_load = psp_post_load,
     .fields = (VMStateField[]) {
         VMSTATE_PCI_DEVICE(parent_obj, AmdPsp),
         VMSTATE_MSIX(parent_obj, AmdPsp),
@@ -246,7 +300,7 @@ static const VMStateDescription vmstate_amd_psp = {
         VMSTATE_UINT32(cmdbuf_hi, AmdPsp),
         VMSTATE_UINT32(int_enable, AmdPsp),
         VMSTATE_UINT32(int_status, AmdPsp),
-        VMSTATE_STRUCT(fw, AmdPsp, 1, vmstate_sev_fw, SevFw),
+        VMSTATE_STRUCT(fw, AmdPsp, 2, vmstate_sev_fw, SevFw),
         VMSTATE_END_OF_LIST()
     }
 };

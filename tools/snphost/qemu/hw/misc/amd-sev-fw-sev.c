@@ -35,6 +35,10 @@
 #define SEV_CONTEXT_SECRET      0x01
 #define SEV_CONTEXT_MEASURE     0x04
 
+/* A slice of work is over in a few milliseconds. */
+#define SEV_SLICE_CHECK         (64 * MiB)
+#define SEV_SLICE               (256 * KiB)
+
 /* Without a session. */
 static const uint8_t sev_tik[16];
 static const uint8_t sev_tek[SEV_AES128_KEY_SIZE];
@@ -396,6 +400,84 @@ static SevStatus sev_guest_status(SevFw *fw, void *buf)
     return SEV_STATUS_SUCCESS;
 }
 
+/* Work that may be long */
+
+static SevStatus sev_measure(SevFw *fw, SevGuest *guest, uint64_t pa,
+                             uint32_t length)
+{
+    SevStatus status = SEV_STATUS_SUCCESS;
+
+    while (!status && length) {
+        uint8_t data[4096];
+        uint32_t n = MIN(length, sizeof(data));
+
+        status = sev_fw_read(fw, pa, data, n);
+        if (!status) {
+            sev_sha256_update(&guest->ld, data, n);
+        }
+        pa += n;
+        length -= n;
+    }
+    return status;
+}
+
+SevStatus sev_fw_continue(SevFw *fw)
+{
+    SevFwWork *w = &fw->work;
+    SevGuest *guest = sev_find(fw, w->handle);
+    SevStatus status;
+    uint32_t n;
+
+    /*
+     * A page that could be written stays so: only the firmware takes one out
+     * of the states in which it can.
+     */
+    n = MIN(w->length - w->checked, SEV_SLICE_CHECK);
+    status = sev_fw_check_writable(fw, w->dst + w->checked, n);
+    if (status) {
+        return status;
+    }
+    w->checked += n;
+    if (w->checked < w->length) {
+        return SEV_STATUS_PENDING;
+    }
+
+    if (!guest || !guest->asid) {
+        return SEV_STATUS_INACTIVE;
+    }
+    n = MIN(w->length - w->done, SEV_SLICE);
+    status = w->copy ?
+             sev_fw_copy(fw, w->dst + w->done, w->src + w->done, n) :
+             sev_measure(fw, guest, w->dst + w->done, n);
+    if (status) {
+        return status;
+    }
+    w->done += n;
+    return w->done < w->length ? SEV_STATUS_PENDING : SEV_STATUS_SUCCESS;
+}
+
+/* Begin to copy to @dst or to measure it; nothing is done if not all can be. */
+static SevStatus sev_begin(SevFw *fw, const SevGuest *guest, bool copy,
+                           uint64_t dst, uint64_t src, uint32_t length)
+{
+    SevStatus status = sev_fw_check_range(fw, dst, length);
+
+    if (!status && copy) {
+        status = sev_fw_check_range(fw, src, length);
+    }
+    if (status) {
+        return status;
+    }
+    fw->work = (SevFwWork) {
+        .handle = guest->handle,
+        .copy = copy,
+        .dst = dst,
+        .src = src,
+        .length = length,
+    };
+    return sev_fw_continue(fw);
+}
+
 typedef struct SevCopyBuf {
     uint32_t handle;
     uint32_t length;
@@ -424,8 +506,7 @@ static SevStatus sev_copy(SevFw *fw, void *buf)
     if (src % SEV_ALIGN || dst % SEV_ALIGN) {
         return SEV_STATUS_INVALID_ADDRESS;
     }
-    status = sev_fw_check_writable(fw, dst, length);
-    return status ?: sev_fw_copy(fw, dst, src, length);
+    return sev_begin(fw, guest, true, dst, src, length);
 }
 
 /* Launch */
@@ -527,19 +608,7 @@ static SevStatus sev_launch_update(SevFw *fw, SevLaunchUpdateBuf *b, bool vmsa)
     if (!length || length % SEV_ALIGN) {
         return SEV_STATUS_INVALID_LENGTH;
     }
-    status = sev_fw_check_writable(fw, pa, length);
-    while (!status && length) {
-        uint8_t data[4096];
-        uint32_t n = MIN(length, sizeof(data));
-
-        status = sev_fw_read(fw, pa, data, n);
-        if (!status) {
-            sev_sha256_update(&guest->ld, data, n);
-        }
-        pa += n;
-        length -= n;
-    }
-    return status;
+    return sev_begin(fw, guest, false, pa, 0, length);
 }
 
 static SevStatus sev_launch_update_data(SevFw *fw, void *buf)
@@ -745,11 +814,8 @@ static SevStatus sev_dbg_crypt(SevFw *fw, void *buf)
     if (guest->policy & SEV_POLICY_NODBG) {
         return SEV_STATUS_POLICY_FAILURE;
     }
-    status = sev_fw_check_writable(fw, dst, length);
-    if (!status && !guest->asid) {
-        status = SEV_STATUS_INACTIVE;
-    }
-    return status ?: sev_fw_copy(fw, dst, src, length);
+    /* A guest without an ASID is found out after all else. */
+    return sev_begin(fw, guest, true, dst, src, length);
 }
 
 #define CMD(_name, _handler, _type, _flags)                     \

@@ -214,6 +214,7 @@ static SevStatus snp_init_rmp(SevFw *fw, bool list_en, uint64_t list_paddr)
     }
 
     snp_rmp_lock(rmp);
+    snp_rmp_recount(rmp);
     for (pfn = 0; pfn < num; pfn++) {
         SnpRmpEntry old, e = {
             .assigned = kinds[pfn] == SNP_PAGE_FIRMWARE,
@@ -662,18 +663,12 @@ typedef struct SnpActivateBuf {
     uint32_t asid;
 } QEMU_PACKED SnpActivateBuf;
 
-/* Does the RMP give any page to this ASID? */
 static bool snp_asid_has_pages(SevFw *fw, uint32_t asid)
 {
-    uint64_t pfn;
-    bool found = false;
-    SnpRmpEntry e;
+    bool found;
 
     snp_rmp_lock(fw->rmp);
-    for (pfn = 0; pfn < fw->rmp->num_entries && !found; pfn++) {
-        snp_rmp_get(fw->rmp, pfn * SEV_FW_PAGE_SIZE, &e);
-        found = e.assigned && e.asid == asid;
-    }
+    found = snp_rmp_asid_pages(fw->rmp, asid);
     snp_rmp_unlock(fw->rmp);
     return found;
 }

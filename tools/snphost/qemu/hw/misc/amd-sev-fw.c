@@ -305,6 +305,7 @@ void sev_fw_reset(SevFw *fw)
     fw->snp_state = SEV_PLATFORM_UNINIT;
     fw->rmp_initialized = false;
     memset(fw->iommu_buffers, 0, sizeof(fw->iommu_buffers));
+    memset(&fw->work, 0, sizeof(fw->work));
     fw->es = false;
     fw->reported_tcb = SEV_FW_TCB;
     fw->snp_config = 0;
@@ -428,6 +429,10 @@ static int sev_fw_post_load(void *opaque, int version_id)
     if (fw->snp_state != SEV_PLATFORM_UNINIT && !fw->rmp) {
         return -EINVAL;
     }
+    if (fw->work.checked > fw->work.length ||
+        fw->work.done > fw->work.length) {
+        return -EINVAL;
+    }
     /* The RMP was there before us. */
     for (i = 0; i < AMDVI_MAX_BUFFERS; i++) {
         AMDVIBuffer *b = &fw->iommu_buffers[i];
@@ -451,10 +456,26 @@ static const VMStateDescription vmstate_iommu_buffer = {
     }
 };
 
-const VMStateDescription vmstate_sev_fw = {
-    .name = "amd-sev-fw",
+static const VMStateDescription vmstate_work = {
+    .name = "amd-sev-fw/work",
     .version_id = 1,
     .minimum_version_id = 1,
+    .fields = (VMStateField[]) {
+        VMSTATE_UINT32(handle, SevFwWork),
+        VMSTATE_BOOL(copy, SevFwWork),
+        VMSTATE_UINT64(src, SevFwWork),
+        VMSTATE_UINT64(dst, SevFwWork),
+        VMSTATE_UINT32(length, SevFwWork),
+        VMSTATE_UINT32(checked, SevFwWork),
+        VMSTATE_UINT32(done, SevFwWork),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+const VMStateDescription vmstate_sev_fw = {
+    .name = "amd-sev-fw",
+    .version_id = 2,
+    .minimum_version_id = 2,
     .pre_load = sev_fw_pre_load,
     .post_load = sev_fw_post_load,
     .fields = (VMStateField[]) {
@@ -470,6 +491,7 @@ const VMStateDescription vmstate_sev_fw = {
         VMSTATE_UINT32(snp_config, SevFw),
         VMSTATE_UINT8_ARRAY(asids, SevFw, SEV_FW_MAX_ASID + 1),
         VMSTATE_UINT8_ARRAY(chip_secret, SevFw, 48),
+        VMSTATE_STRUCT(work, SevFw, 1, vmstate_work, SevFwWork),
         VMSTATE_QTAILQ_V(sev_guests, SevFw, 1, vmstate_sev_guest, SevGuest,
                          next),
         VMSTATE_QTAILQ_V(snp_guests, SevFw, 1, vmstate_snp_guest, SnpGuest,

@@ -44,7 +44,8 @@
 enum {
     INIT = 0x01, SHUTDOWN, PLATFORM_RESET, PLATFORM_STATUS, DF_FLUSH = 0x0a,
     GET_ID = 0x0c, INIT_EX, DECOMMISSION = 0x20, ACTIVATE, DEACTIVATE,
-    GUEST_STATUS, LAUNCH_START = 0x30, LAUNCH_UPDATE_DATA, LAUNCH_UPDATE_VMSA,
+    GUEST_STATUS, COPY,
+    LAUNCH_START = 0x30, LAUNCH_UPDATE_DATA, LAUNCH_UPDATE_VMSA,
     LAUNCH_MEASURE, LAUNCH_SECRET, LAUNCH_FINISH,
     DBG_DECRYPT = 0x60, DBG_ENCRYPT,
     SNP_INIT = 0x81, SNP_SHUTDOWN, SNP_PLATFORM_STATUS, SNP_DF_FLUSH,
@@ -258,17 +259,42 @@ static void psp_stop(Psp *psp)
     g_free(psp);
 }
 
-/* A command, the buffer of which is in memory already */
-static unsigned psp_issue(Psp *psp, unsigned cmd, uint64_t buf)
+static void psp_begin(Psp *psp, unsigned cmd, uint64_t buf)
 {
-    uint32_t resp;
-
     qpci_io_writel(psp->dev, psp->bar, REG_CMDBUF_LO, buf);
     qpci_io_writel(psp->dev, psp->bar, REG_CMDBUF_HI, buf >> 32);
     qpci_io_writel(psp->dev, psp->bar, REG_CMDRESP, cmd << 16);
-    resp = qpci_io_readl(psp->dev, psp->bar, REG_CMDRESP);
+}
+
+/* Returns how often the command had not ended yet. */
+static unsigned psp_end(Psp *psp, unsigned *status)
+{
+    gint64 start = g_get_monotonic_time();
+    unsigned busy = 0;
+    uint32_t resp;
+
+    while (true) {
+        resp = qpci_io_readl(psp->dev, psp->bar, REG_CMDRESP);
+        if (resp >> 31) {
+            break;
+        }
+        busy++;
+        g_assert_cmpint(g_get_monotonic_time() - start, <,
+                        60 * G_USEC_PER_SEC);
+    }
     g_assert_cmphex(resp & ~0xffffU, ==, 1U << 31);
-    return resp & 0xffff;
+    *status = resp & 0xffff;
+    return busy;
+}
+
+/* A command, the buffer of which is in memory already */
+static unsigned psp_issue(Psp *psp, unsigned cmd, uint64_t buf)
+{
+    unsigned status;
+
+    psp_begin(psp, cmd, buf);
+    psp_end(psp, &status);
+    return status;
 }
 
 static unsigned psp_cmd(Psp *psp, unsigned cmd, const void *buf, size_t len)
@@ -497,7 +523,8 @@ static unsigned sev_launch_start(Psp *psp, uint32_t handle, uint32_t policy,
 static void test_sev_guest(void)
 {
     Psp *psp = psp_start(false, "");
-    uint8_t data[4096], m[48], mac[32], head[4], policy_le[4], ld[32];
+    static uint8_t big[512 * KiB + 80];
+    uint8_t data[12], m[48], mac[32], head[4], policy_le[4], ld[32];
     uint32_t policy = 4, h, h2;
     uint8_t zero[16] = { 0 };
     g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
@@ -525,6 +552,7 @@ static void test_sev_guest(void)
 
     fill(psp, DATA, 3);
     fill(psp, DATA + 4096, 4);
+    fill(psp, DATA + sizeof(big) - 4096, 5);
     assert_cmd(INACTIVE, psp_cmd64(psp, LAUNCH_UPDATE_DATA, h, DATA, 4096));
     assert_cmd(BAD_ASID, psp_cmd64(psp, ACTIVATE, 0ULL << 32 | h));
     assert_cmd(BAD_ASID, psp_cmd64(psp, ACTIVATE, 0xfffULL << 32 | h));
@@ -541,15 +569,13 @@ static void test_sev_guest(void)
     assert_cmd(BAD_ADDRESS, psp_cmd64(psp, LAUNCH_UPDATE_DATA, h,
                                       RAM_SIZE - 4096, 0xfffffff0));
     assert_cmd(BAD_LENGTH, psp_cmd64(psp, LAUNCH_UPDATE_VMSA, h, DATA, 32));
-    assert_cmd(OK, psp_cmd64(psp, LAUNCH_UPDATE_DATA, h, DATA, 4096 + 80));
+    assert_cmd(OK, psp_cmd64(psp, LAUNCH_UPDATE_DATA, h, DATA, sizeof(big)));
     assert_cmd(OK, psp_cmd64(psp, LAUNCH_UPDATE_VMSA, h, DATA + 4096, 4096));
 
     /* The digest over both, by somebody else's code */
-    qtest_memread(psp->qts, DATA, data, sizeof(data));
-    g_checksum_update(sum, data, 4096);
-    qtest_memread(psp->qts, DATA + 4096, data, sizeof(data));
-    g_checksum_update(sum, data, 80);
-    g_checksum_update(sum, data, 4096);
+    qtest_memread(psp->qts, DATA, big, sizeof(big));
+    g_checksum_update(sum, big, sizeof(big));
+    g_checksum_update(sum, big + 4096, 4096);
     size = sizeof(ld);
     g_checksum_get_digest(sum, ld, &size);
 
@@ -598,6 +624,54 @@ static void test_sev_guest(void)
     assert_cmd(BAD_GUEST, psp_cmd64(psp, DECOMMISSION, h));
     assert_cmd(OK, psp_cmd64(psp, DECOMMISSION, 2));
     g_assert_cmpint(sev_state(psp), ==, 1);
+    psp_stop(psp);
+}
+
+/* A long command keeps nobody from what needs the iothread lock meanwhile. */
+static void long_cmd(Psp *psp, unsigned cmd, uint64_t a, uint64_t b, uint64_t c,
+                     uint64_t d)
+{
+    uint64_t buf[] = {
+        cpu_to_le64(a), cpu_to_le64(b), cpu_to_le64(c), cpu_to_le64(d)
+    };
+    unsigned busy, status;
+
+    qtest_memwrite(psp->qts, CMD, buf, sizeof(buf));
+    psp_begin(psp, cmd, CMD);
+    /* Not heard */
+    qpci_io_writel(psp->dev, psp->bar, REG_CMDRESP, SHUTDOWN << 16);
+    qpci_io_writel(psp->dev, psp->bar, REG_CMDRESP, 1U << 31 | BAD_LENGTH);
+    busy = psp_end(psp, &status);
+    g_assert_cmphex(status, ==, OK);
+    g_assert_cmpint(busy, >, 2);
+}
+
+static void test_sev_long(void)
+{
+    const uint64_t src = 0x2000000, dst = 0x8000000, length = 64 * MiB;
+    uint8_t from[4096], to[4096];
+    Psp *psp = psp_start(false, "");
+    uint32_t h;
+
+    assert_cmd(OK, sev_init(psp, 0, 0, 0));
+    assert_cmd(OK, psp_cmd(psp, DF_FLUSH, NULL, 0));
+    assert_cmd(OK, sev_launch_start(psp, 0, 0, &h));
+    assert_cmd(OK, psp_cmd64(psp, ACTIVATE, 1ULL << 32 | h));
+    fill(psp, src + length - 4096, 7);
+    long_cmd(psp, LAUNCH_UPDATE_DATA, h, src, length, 0);
+    long_cmd(psp, COPY, length << 32 | h, src, dst, 0);
+    qtest_memread(psp->qts, src + length - 4096, from, sizeof(from));
+    qtest_memread(psp->qts, dst + length - 4096, to, sizeof(to));
+    g_assert_cmpmem(to, sizeof(to), from, sizeof(from));
+    qtest_memset(psp->qts, dst + length - 4096, 0, 4096);
+    long_cmd(psp, DBG_DECRYPT, h, src, dst, length);
+    qtest_memread(psp->qts, dst + length - 4096, to, sizeof(to));
+    g_assert_cmpmem(to, sizeof(to), from, sizeof(from));
+    /* None of it if not all of it */
+    qtest_memset(psp->qts, dst, 0, 4096);
+    assert_cmd(BAD_ADDRESS, psp_cmd64(psp, COPY, 0xffffff0ULL << 32 | h,
+                                      src, dst));
+    g_assert_cmphex(qtest_readq(psp->qts, dst), ==, 0);
     psp_stop(psp);
 }
 
@@ -1249,7 +1323,7 @@ static void test_snp_guest(void)
     rmp_set(psp, GCTX2, PAGE_FIRMWARE);
     assert_cmd(OK, gctx_create(psp, GCTX2));
     assert_cmd(OK, launch_start(psp, GCTX2, SNP_POLICY));
-    assert_cmd(BAD_CONFIG, psp_cmd64(psp, SNP_ACTIVATE, GCTX2, 5));
+    assert_cmd(ASID_OWNED, psp_cmd64(psp, SNP_ACTIVATE, GCTX2, 5));
     assert_cmd(OK, psp_cmd64(psp, SNP_ACTIVATE, GCTX2, 7));
     fill(psp, DATA + 0x7000, 9);
     rmp_set(psp, DATA + 0x7000, PAGE_GUEST_VALID(7, 0x7000));
@@ -1521,6 +1595,7 @@ int main(int argc, char **argv)
     qtest_add_func("/amd-psp/msix", test_msix);
     qtest_add_func("/amd-psp/sev/platform", test_sev_platform);
     qtest_add_func("/amd-psp/sev/guest", test_sev_guest);
+    qtest_add_func("/amd-psp/sev/long", test_sev_long);
     qtest_add_func("/amd-psp/snp/platform", test_snp_platform);
     qtest_add_func("/amd-psp/snp/cpus", test_cpus);
     qtest_add_func("/amd-psp/snp/large-memory", test_large_memory);

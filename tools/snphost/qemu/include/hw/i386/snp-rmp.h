@@ -35,6 +35,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(SnpRmp, SNP_RMP)
 
 #define SNP_NUM_VMPLS           4
 
+/* An entry has ten bits for the ASID. */
+#define SNP_RMP_ASIDS           1024
+
 /* ASIDs of encrypted guests; those below the second are for SEV-ES and SNP. */
 #define SNP_MAX_ASID            509
 #define SNP_MIN_SEV_ASID        100
@@ -105,8 +108,9 @@ struct SnpRmp {
     MemoryRegion *mr;
     uint8_t *table;
     uint64_t num_entries;
-    /* Assigned 4K pages in each 2M of system memory. */
+    /* Assigned 4K pages in each 2M of system memory, and of each ASID. */
     uint16_t *assigned_2m;
+    uint32_t asid_pages[SNP_RMP_ASIDS];
 
     /* Failures on demand, see snp_rmp_set_inject(). */
     hwaddr inject_start;
@@ -159,6 +163,21 @@ bool snp_rmp_get(SnpRmp *rmp, hwaddr spa, SnpRmpEntry *e);
  * snp_rmp_flush_tlbs() after the lock has been dropped.
  */
 void snp_rmp_put(SnpRmp *rmp, hwaddr spa, const SnpRmpEntry *e);
+
+/**
+ * snp_rmp_asid_pages: how many 4K pages does an ASID have?
+ * @rmp: the RMP, active and locked by the caller
+ * @asid: the ASID
+ */
+uint32_t snp_rmp_asid_pages(SnpRmp *rmp, uint32_t asid);
+
+/**
+ * snp_rmp_recount: count anew which pages are assigned, and to whom
+ * @rmp: the RMP, active and locked by the caller
+ *
+ * Until the firmware has protected the table software may write to it.
+ */
+void snp_rmp_recount(SnpRmp *rmp);
 
 /**
  * snp_rmp_covers: is a page covered by the active RMP?

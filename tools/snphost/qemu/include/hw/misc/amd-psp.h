@@ -23,6 +23,7 @@ struct AmdPsp {
     PCIDevice parent_obj;
 
     MemoryRegion mmio;
+    QEMUTimer *timer;           /* goes on with a command that is pending */
     uint32_t cmdresp;
     uint32_t cmdbuf_lo;
     uint32_t cmdbuf_hi;

@@ -53,10 +53,26 @@ typedef enum SevStatus {
     SEV_STATUS_RMP_INIT_REQUIRED = 0x20,
     SEV_STATUS_RMP_INITIALIZATION_FAILED = 0x26,
     SEV_STATUS_INVALID_KEY = 0x27,
+    /* Not of the documents, nor for the mailbox: see sev_fw_continue(). */
+    SEV_STATUS_PENDING = 0x10000,
 } SevStatus;
 
 typedef struct SevGuest SevGuest;
 typedef struct SnpGuest SnpGuest;
+
+/*
+ * A command on memory of any length: first all of @dst is checked, then it is
+ * done, in slices.
+ */
+typedef struct SevFwWork {
+    uint32_t handle;            /* of the guest */
+    bool copy;                  /* from @src; else @dst is measured */
+    uint64_t src;
+    uint64_t dst;
+    uint32_t length;
+    uint32_t checked;
+    uint32_t done;
+} SevFwWork;
 
 /**
  * SevFw: state of the firmware
@@ -65,8 +81,8 @@ typedef struct SnpGuest SnpGuest;
  * @max_asid: highest ASID that a guest may have
  *
  * Everything else is private to hw/misc/amd-sev-fw*.c.  Protected by the
- * iothread lock: one command is processed at a time, to its end, in the
- * write to the mailbox register.
+ * iothread lock.  One command is processed at a time, to its end; but for the
+ * few that may take long, in the write to the mailbox register.
  */
 typedef struct SevFw {
     SnpRmp *rmp;
@@ -86,6 +102,7 @@ typedef struct SevFw {
     uint8_t chip_secret[48];    /* stands for what is fused into the chip */
     QTAILQ_HEAD(, SevGuest) sev_guests;
     QTAILQ_HEAD(, SnpGuest) snp_guests;
+    SevFwWork work;             /* of the command that is pending */
 
     /* Failure on demand, see sev_fw_set_inject(). */
     uint32_t inject_id;
@@ -118,9 +135,20 @@ void sev_fw_reset(SevFw *fw);
  * Context: iothread lock held.  What the command buffer says, and what
  * it points to, is not trusted.
  *
- * Returns: the status for the mailbox.
+ * Returns: the status for the mailbox, or SEV_STATUS_PENDING if
+ * sev_fw_continue() has to be called.
  */
 SevStatus sev_fw_command(SevFw *fw, uint32_t id, uint64_t buf);
+
+/**
+ * sev_fw_continue: process some more of a command that takes long
+ * @fw: the firmware, whose last command is pending
+ *
+ * It takes a few milliseconds.  Let others have the iothread lock before.
+ *
+ * Returns: as sev_fw_command()
+ */
+SevStatus sev_fw_continue(SevFw *fw);
 
 /**
  * sev_fw_set_inject: let the next commands of one kind fail
