@@ -18,7 +18,7 @@ for patch in patches/*/*/*.patch; do
 	while read -r path; do
 		[[ -f $path ]] || complain "$patch: names $path, which is not there"
 	done < <(whole_files "$patch")
-	if [[ $patch == */fix/* ]]; then
+	if [[ $patch == */fix*/* ]]; then
 		lines=$(lines_of "$patch")
 		echo "$patch: $lines lines"
 		[[ $lines -le 100 ]] || complain "$patch: $lines lines, stable takes 100"

@@ -6,7 +6,7 @@
 # patches/BASE/PART/*.patch and whole files. A new file goes to its whole place
 # here and is named in the patch; every other change goes into the patch.
 # A commit stays in the part it came from; a new one belongs to "tests" if it
-# touches selftests and documentation only, else to the first part.
+# touches selftests and documentation only, else to "fix", or to the first part.
 . "$(dirname "$0")/lib.sh"
 
 [[ $# -eq 1 ]] || die "usage: refresh.sh BASE"
@@ -29,6 +29,8 @@ if [[ $now != "$before" ]] || ! same_notes "$WORKTREE/.git"; then
 fi
 base=$(wt rev-parse refs/series/base)
 mapfile -t parts < "$WORKTREE/.git/series-parts"
+new_part=${parts[0]}
+[[ " ${parts[*]} " != *" fix "* ]] || new_part=fix
 wt merge-base --is-ancestor "$base" HEAD || die "HEAD of $WORKTREE does not stand on the base $base"
 [[ -z $(wt rev-list --merges "$base..HEAD") ]] || die "$WORKTREE has a merge: a series is a line of commits"
 mapfile -t commits < <(wt rev-list --reverse "$base..HEAD")
@@ -45,12 +47,12 @@ part_of() {
 	local part path
 	part=$({ wt notes --ref=series show "$1" 2> /dev/null || true; } | sed -n 's/^Part: //p' | head -1)
 	if [[ -z $part ]]; then
-		part=${parts[0]}
+		part=$new_part
 		if [[ " ${parts[*]} " == *" tests "* ]]; then
 			part=tests
 			while read -r path; do
 				[[ $path == tools/testing/selftests/* || $path == Documentation/* ]] ||
-					part=${parts[0]}
+					part=$new_part
 			done < <(wt diff-tree -r --no-commit-id --name-only "$1")
 		fi
 	fi

@@ -4,13 +4,14 @@ package  linux-source-6.12
 # Suites to look in, for the source and for the distribution's binary: the newest
 # of all is taken. "own" is all of the machine's.
 suite    own
-parts    fix tests
+parts    fix-populate fix tests
 prefix   PATCH 6.12.y
 # The lists that it goes to; people are for who sends it to add.
 to       kvm@vger.kernel.org
 cc       linux-kernel@vger.kernel.org stable@vger.kernel.org
 marker   virt/kvm/guest_memfd.c
 # PART FILE TEXT: the base has PART already if TEXT is in FILE.
+has      fix-populate virt/kvm/guest_memfd.c Keep the folio locked until it's both
 has      fix arch/x86/include/asm/kvm_host.h KVM_REQ_VMSA_PAGE_RELOAD
 # Last upstream version that is known to have the hole. "fixed VERSION", once
 # there is one, is the first without.

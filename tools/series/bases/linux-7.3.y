@@ -2,13 +2,14 @@
 kind     linux
 package  linux-source-7.3
 suite    trixie-backports
-parts    fix tests
+parts    fix-populate fix tests
 prefix   PATCH 7.3.y
 # The lists that it goes to; people are for who sends it to add.
 to       kvm@vger.kernel.org
 cc       linux-kernel@vger.kernel.org
 marker   virt/kvm/guest_memfd.c
 # PART FILE TEXT: the base has PART already if TEXT is in FILE.
+has      fix-populate virt/kvm/guest_memfd.c Keep the folio locked until it's both
 has      fix virt/kvm/guest_memfd.c kvm_gmem_find_pfn
 # As 6.12.y: the kick of its fix may not wait.
 vulnerable 7.3.4
