@@ -168,6 +168,7 @@ void snp_vm_add_private_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
 			    uint64_t npages);
 void snp_vm_add_shared_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
 			   uint64_t npages);
+void snp_vm_launch(struct kvm_vm *vm);
 void snp_vm_start(struct kvm_vm *vm);
 int snp_vcpu_run(struct kvm_vcpu *vcpu);
 uint64_t snp_get_ucall(struct kvm_vcpu *vcpu, struct ucall *uc);

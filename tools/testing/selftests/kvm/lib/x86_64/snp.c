@@ -121,14 +121,13 @@ static void snp_launch_range(struct kvm_vm *vm, uint64_t gpa, uint64_t size)
 }
 
 /**
- * snp_vm_start - launch what has been put into the VM's primary memory
+ * snp_vm_launch - launch what has been put into the VM's primary memory
  * @vm: VM made by snp_vm_create()
  *
- * From here on the host can neither read nor change the guest's private memory.
+ * The caller has to finish the launch, or to have it fail.
  */
-void snp_vm_start(struct kvm_vm *vm)
+void snp_vm_launch(struct kvm_vm *vm)
 {
-	struct kvm_sev_snp_launch_finish finish = {};
 	struct kvm_sev_snp_launch_start start = {
 		.policy = SNP_POLICY_SMT_ALLOWED | SNP_POLICY_MUST_BE_ONE,
 	};
@@ -142,9 +141,21 @@ void snp_vm_start(struct kvm_vm *vm)
 		snp_launch_range(vm, first << vm->page_shift,
 				 (last - first + 1) << vm->page_shift);
 
-	vm_sev_ioctl(vm, KVM_SEV_SNP_LAUNCH_FINISH, &finish);
-
 	vm->arch.is_pt_protected = true;
+}
+
+/**
+ * snp_vm_start - launch what has been put into the VM's primary memory, and finish
+ * @vm: VM made by snp_vm_create()
+ *
+ * From here on the host can neither read nor change the guest's private memory.
+ */
+void snp_vm_start(struct kvm_vm *vm)
+{
+	struct kvm_sev_snp_launch_finish finish = {};
+
+	snp_vm_launch(vm);
+	vm_sev_ioctl(vm, KVM_SEV_SNP_LAUNCH_FINISH, &finish);
 }
 
 /**
