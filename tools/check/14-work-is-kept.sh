@@ -94,6 +94,28 @@ refresh
 grep -q 'edited here thrice' "$repo/$here" || fail "the edit here is gone"
 grep -q 'edited there twice' "$repo/$here" || fail "the edit there is gone"
 
+# The same for a commit that is new on both sides.
+new_here() {
+	echo "$1" > "$tree/tools/testing/selftests/kvm/new_file"
+	g add -f tools/testing/selftests/kvm/new_file
+	g commit -q -m "KVM: selftests: New on both sides"
+}
+compose
+cp -r "$repo/patches" "$TMP/without"
+new_here "of somebody else's"
+refresh
+mv "$repo/patches" "$TMP/with"
+mv "$TMP/without" "$repo/patches"
+compose
+new_here "of mine"
+rm -r "$repo/patches"
+mv "$TMP/with" "$repo/patches"
+expect_failure "'make rebase'" refresh
+expect_failure "git rebase --continue" compose --rebase
+g rebase --abort
+grep -q "of mine" "$tree/tools/testing/selftests/kvm/new_file" || fail "not back where it was"
+g reset -q --hard HEAD~1
+
 echo "4: a user's tree, and the cache"
 content() { find "$XDG_CACHE_HOME" -type f | sort | xargs sha256sum; }
 content > "$TMP/content"

@@ -41,20 +41,21 @@ as_commit() { store commit-tree -m "$subject" "$@"; }
 # my_edit: what was done in the work tree to a commit that was changed in patches/
 # as well, as a commit to squash into that. Nothing if that is nothing.
 my_edit() {
-	local from ours theirs merged edit
-	from=$(as_commit "${old[$subject]}^^{tree}")
-	ours=$(as_commit -p "$from" "${mine[$subject]}^^{tree}")
-	theirs=$(as_commit -p "$from" "${old[$subject]}^{tree}")
-	if merged=$(store merge-tree --write-tree "$ours" "$theirs" 2> /dev/null); then
-		[[ $merged != "$(store rev-parse "${mine[$subject]}^{tree}")" ||
-		   $(message "${mine[$subject]}") != "$(message "${old[$subject]}")" ]] || return 0
-		edit=$(message "${mine[$subject]}" | store commit-tree -p "$(as_commit "$merged")" -F - "${mine[$subject]}^{tree}")
-	else
-		edit=${mine[$subject]}	# git will stop there, too
+	local from ours theirs merged edit=${mine[$subject]} was=${old[$subject]:-}
+	# If it is new on both sides, or the edits are not to be told apart, git will
+	# stop there.
+	if [[ -n $was ]]; then
+		from=$(as_commit "$was^^{tree}")
+		ours=$(as_commit -p "$from" "$edit^^{tree}")
+		theirs=$(as_commit -p "$from" "$was^{tree}")
+		if merged=$(store merge-tree --write-tree "$ours" "$theirs" 2> /dev/null); then
+			[[ $merged != "$(store rev-parse "$edit^{tree}")" || $(message "$edit") != "$(message "$was")" ]] || return 0
+			edit=$(message "$edit" | store commit-tree -p "$(as_commit "$merged")" -F - "$edit^{tree}")
+		fi
 	fi
-	if [[ $(message "${mine[$subject]}") == "$(message "${old[$subject]}")" ]]; then
+	if [[ $(message "$edit") == "$(message "${was:-${new[$subject]}}")" ]]; then
 		echo "fixup $edit $subject"
-	elif [[ $(message "${new[$subject]}") == "$(message "${old[$subject]}")" ]]; then
+	elif [[ -n $was && $(message "${new[$subject]}") == "$(message "$was")" ]]; then
 		echo "fixup -C $edit $subject"
 	else
 		echo "squash $edit $subject"
@@ -70,7 +71,7 @@ while IFS= read -r subject; do
 		echo "pick ${mine[$subject]} $subject"
 	else
 		echo "pick ${new[$subject]} $subject"
-		[[ -z ${old[$subject]:-} ]] || my_edit
+		[[ $(content series-now "${new[$subject]}") == "$(content series "${mine[$subject]}")" ]] || my_edit
 	fi
 done < "$TMP/order" > "$TMP/todo"
 # What one side has changed, the other must not have dropped.
