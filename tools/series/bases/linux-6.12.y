@@ -19,5 +19,7 @@ vulnerable 6.12.118
 # TEST CASE TEXT: what the distribution's binary dies of, and what it says then,
 # apart from the RMP violation.
 dies     sev_snp_vmsa_punch_hole_test 2 RMPUPDATE failed for PFN .* ret: 3
+dies     sev_snp_populate_race_test 1 kvm_gmem_get_pfn
+dies     sev_snp_populate_race_test 4 sev_gmem_post_populate
 # Where whole new files of the series stand in this repo; same path in the base unless mapped.
 whole    arch include virt tools/testing/selftests/kvm Documentation

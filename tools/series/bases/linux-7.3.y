@@ -14,6 +14,7 @@ has      fix virt/kvm/guest_memfd.c kvm_gmem_find_pfn
 # As 6.12.y: the kick of its fix may not wait.
 vulnerable 7.3.4
 dies     sev_snp_vmsa_punch_hole_test 5 RMPUPDATE failed for PFN .* ret: 3
+dies     sev_snp_populate_race_test 1 kvm_gmem_get_pfn
 whole    arch include virt tools/testing/selftests/kvm Documentation
 # PATH-HERE PATH-IN-BASE: the selftests moved from x86_64/ to x86/ in 6.14.
 map      tools/testing/selftests/kvm/x86_64/ tools/testing/selftests/kvm/x86/
