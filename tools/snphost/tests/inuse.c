@@ -104,6 +104,12 @@ static void vmsa_in_use(void)
 	ok(r64 == EXIT_INVALID || r64 == EXIT_BUSY,
 	   "VMRUN on the same VMSA: VMEXIT_INVALID or _BUSY (0x%lx)", r64);
 	ok(!in_host, "  the second CPU still is inside");
+	/* The same by its own VMCB, on which then are two, and one that left. */
+	r64 = vmrun_raw((uint64_t)vm.vmcb);
+	ok(r64 == EXIT_INVALID || r64 == EXIT_BUSY,
+	   "VMRUN on the same VMCB: VMEXIT_INVALID or _BUSY (0x%lx)", r64);
+	is(rmp_assign((uint64_t)vm.vmcb, 0, ASID, false), FAIL_INUSE,
+	   "  the VMCB page still is in use");
 	stop();
 	is(exit_code, EXIT_VMGEXIT, "the second CPU leaves the guest");
 	is(vm_do(&vm, i_nop, .rax = 0), EXIT_VMGEXIT,

@@ -122,7 +122,7 @@ static GString *rmp_report(SnpRmp *rmp, bool verbose)
         snp_rmp_get(rmp, spa, &e);
         state = rmp_state(&e);
         count[state]++;
-        in_use += e.in_use;
+        in_use += e.in_use != 0;
         left += rmp_state_is_left(state);
         if (!rmp_same_range(&first, first_spa, &e, spa)) {
             if (rmp_state(&first) != RMP_HYPERVISOR) {

@@ -35,7 +35,8 @@
 QEMU_BUILD_BUG_ON(SNP_RMP_ASIDS != 1 << RMP_LO_ASID_LENGTH);
 
 #define RMP_HI_PERMS_LENGTH     8
-#define RMP_HI_IN_USE           BIT_ULL(63)
+#define RMP_HI_IN_USE_SHIFT     48
+#define RMP_HI_IN_USE_LENGTH    16
 
 void snp_rmp_lock(SnpRmp *rmp)
 {
@@ -88,7 +89,7 @@ bool snp_rmp_get(SnpRmp *rmp, hwaddr spa, SnpRmpEntry *e)
         e->perms[i] = extract64(hi, i * RMP_HI_PERMS_LENGTH,
                                 RMP_HI_PERMS_LENGTH);
     }
-    e->in_use = hi & RMP_HI_IN_USE;
+    e->in_use = extract64(hi, RMP_HI_IN_USE_SHIFT, RMP_HI_IN_USE_LENGTH);
     return true;
 }
 
@@ -141,7 +142,7 @@ void snp_rmp_put(SnpRmp *rmp, hwaddr spa, const SnpRmpEntry *e)
         hi = deposit64(hi, i * RMP_HI_PERMS_LENGTH, RMP_HI_PERMS_LENGTH,
                        e->perms[i]);
     }
-    hi |= e->in_use ? RMP_HI_IN_USE : 0;
+    hi = deposit64(hi, RMP_HI_IN_USE_SHIFT, RMP_HI_IN_USE_LENGTH, e->in_use);
 
     for (i = 0; i < pages; i++) {
         uint8_t *p = rmp->table + (pfn + i) * SNP_RMP_ENTRY_SIZE;

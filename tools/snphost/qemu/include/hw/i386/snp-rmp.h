@@ -66,7 +66,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(SnpRmp, SNP_RMP)
  * @immutable: RMPUPDATE and PSMASH must not change the entry
  * @vmsa: the page is a VMSA page
  * @validated: the guest has validated the page
- * @in_use: the VMSA in this page is that of a CPU inside the guest
+ * @in_use: how many CPUs are inside a guest on the VMSA or VMCB in this page
  * @gpa: guest physical address, a multiple of 4096
  * @asid: owner; 0 and @assigned is a page of the firmware
  * @perms: permissions of each VMPL, SNP_PERM_*
@@ -79,7 +79,7 @@ typedef struct SnpRmpEntry {
     bool immutable;
     bool vmsa;
     bool validated;
-    bool in_use;
+    uint16_t in_use;
     uint64_t gpa;
     uint32_t asid;
     uint8_t perms[SNP_NUM_VMPLS];

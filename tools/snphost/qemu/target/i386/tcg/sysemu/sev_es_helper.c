@@ -56,7 +56,7 @@ static int64_t sev_vmsa_claim(SnpRmp *rmp, hwaddr vmsa_pa, uint32_t asid,
             ret = SVM_EXIT_ERR;
         } else {
             *snp = e.assigned;
-            e.in_use = true;
+            e.in_use = 1;
             snp_rmp_put(rmp, vmsa_pa, &e);
         }
     }
@@ -70,7 +70,7 @@ static void sev_vmsa_release(SnpRmp *rmp, hwaddr vmsa_pa)
 
     snp_rmp_lock(rmp);
     if (snp_rmp_get(rmp, vmsa_pa, &e) && e.in_use) {
-        e.in_use = false;
+        e.in_use--;
         snp_rmp_put(rmp, vmsa_pa, &e);
     }
     snp_rmp_unlock(rmp);

@@ -295,7 +295,8 @@ void snp_raise_not_validated(CPUX86State *env, target_ulong va, uintptr_t ra)
 }
 
 /*
- * VMCBs are marked as VMSAs are.  Pages that the RMP does not cover are the
+ * VMCBs are marked as VMSAs are, but nothing stops a second CPU from using
+ * the same, so they are counted.  Pages that the RMP does not cover are the
  * hypervisor's for good, nothing can happen to them.
  */
 bool snp_vmcb_claim(CPUX86State *env, hwaddr pa)
@@ -307,7 +308,7 @@ bool snp_vmcb_claim(CPUX86State *env, hwaddr pa)
     snp_rmp_lock(rmp);
     covered = snp_rmp_get(rmp, pa, &e);
     if (covered && !e.assigned) {
-        e.in_use = true;
+        e.in_use++;
         snp_rmp_put(rmp, pa, &e);
     }
     snp_rmp_unlock(rmp);
@@ -321,7 +322,7 @@ void snp_vmcb_release(CPUX86State *env, hwaddr pa)
 
     snp_rmp_lock(rmp);
     if (snp_rmp_get(rmp, pa, &e) && e.in_use) {
-        e.in_use = false;
+        e.in_use--;
         snp_rmp_put(rmp, pa, &e);
     }
     snp_rmp_unlock(rmp);
