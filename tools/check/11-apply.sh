@@ -80,7 +80,7 @@ done
 echo "a second version"
 part=${parts[0]} other=${parts[-1]}
 first=$(sed -n 's/^Message-Id: //p' "$series/$part/0000-cover-letter.patch")
-sed -i '0,/^---$/s//A sentence of the second version.\n---/' "$repo/patches/$BASENAME/$part"/0001-*.patch
+sed -i '0,/^$/s//\nA sentence of the second version.\n/' "$repo/patches/$BASENAME/$part"/0001-*.patch
 make_series REVISION=2
 letter=$series/$part/v2-0000-cover-letter.patch
 grep -q "^In-Reply-To: $first" "$letter" || fail "no reply to the first version"

@@ -21,6 +21,7 @@ name=$(git -C "$TOP" config user.name || true)
 email=$(git -C "$TOP" config user.email || true)
 [[ -n $name && -n $email ]] ||
 	die "git does not know who sends the series: git config --global user.name and user.email"
+[[ -n $BASE_TO ]] || die "tools/series/bases/$BASE does not say where its patches go ('to LIST')"
 wt() { sgit -C "$WORKTREE" "$@"; }
 as_you() {
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_COMMITTER_NAME=$name GIT_COMMITTER_EMAIL=$email \
