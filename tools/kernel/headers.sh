@@ -47,7 +47,10 @@ sed -i "s,/usr/src/,$root/usr/src/," "$new_dir/Makefile"
 kbuild=$new/usr/lib/linux-kbuild-$version
 foreign=()
 for program in scripts/basic/fixdep scripts/mod/modpost tools/objtool/objtool scripts/genksyms/genksyms; do
-	said=$(SRCARCH=x86 "$kbuild/$program" 2>&1 < /dev/null) || true
+	# Some only choose the one that does the work.
+	said=$(for real in "$kbuild/$program" "$kbuild/$program".real-{x86,lsb-64}; do
+		[[ ! -x $real ]] || SRCARCH=x86 "$real" 2>&1 < /dev/null || true
+	done)
 	[[ $said != *"version \`GLIBC_"* ]] || foreign+=("$program")
 done
 wanted=$(sed -n 's/^CONFIG_GCC_VERSION=//p' "$new_dir/include/config/auto.conf")
