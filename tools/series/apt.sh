@@ -1,12 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# apt.sh deb PATTERN [SUITE [VERSION]] | src PACKAGE [SUITE] | list PATTERN [SUITE]
+# apt.sh deb PATTERN [SUITE [VERSION]] | src PACKAGE [SUITE] | list PATTERN [SUITE] |
+#	debs PACKAGE SUITE
 #
 # Download a binary or a source package of the machine's own archive into the
 # cache, and print the path of the .deb or .dsc. PATTERN is an extended regular
 # expression for a name: of several packages it is the one with the highest
 # version in its name. With "list", print the name and the version of all binary
-# packages that there are, and download none. SUITE "own" is all of the machine's. The system's apt state is only
+# packages that there are, and download none. With "debs", download a package and
+# all that it depends on, not into the cache, and print their paths. SUITE "own"
+# is all of the machine's. The system's apt state is only
 # read: lists live in a private directory, made from the machine's own source
 # entries, with the suite and the type (deb, deb-src) replaced.
 . "$(dirname "$0")/lib.sh"
@@ -15,7 +18,7 @@
 what=$1 package=$2 suite=${3:-} version=${4:-}
 [[ $suite != own ]] || suite=''
 case $what in
-deb|list) type=deb ;;
+deb|list|debs) type=deb ;;
 src) type=deb-src ;;
 *) die "unknown kind of package '$what'" ;;
 esac
@@ -109,7 +112,17 @@ if [[ $what == list ]]; then
 fi
 # apt checks what it downloads, and what is there already, against the
 # signed lists.
-if [[ $what == deb ]]; then
+if [[ $what == debs ]]; then
+	# As on a machine that has no package yet; what is left from another time
+	# is no part of it.
+	: > "$state/status"
+	rm -f "$state"/cache/archives/*.deb
+	apt-get -c "$state/apt.conf" -o Dir::State::status="$state/status" install -y \
+		--no-install-recommends --download-only "$package" >> "$log" 2>&1 ||
+		die "cannot download $package and what it needs (log: $log)"
+	printf '%s\n' "$state"/cache/archives/*.deb
+	exit
+elif [[ $what == deb ]]; then
 	name=$(apt-cache -c "$state/apt.conf" pkgnames 2>> "$log" | { grep -xE -e "$package" || true; } |
 		sort -V | tail -n 1)
 	package=${name:-$package}${version:+=$version}

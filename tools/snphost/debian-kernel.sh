@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# debian-kernel.sh BASE [--update | --before VERSION | --release RELEASE]
+# debian-kernel.sh [--guest] BASE [--update | --before VERSION | --release RELEASE]
 #
 # Have the newest binary of the distribution's kernel of BASE, for example
 # linux-6.12.y, unpacked in the cache, and print where: a folder, named as its
-# release, with bzImage, the modules that an SEV-SNP host and the tests need, and
-# modules.order, their names in the order of loading. With --before, the newest
+# release, with bzImage, the modules that an SEV-SNP host and the tests need (or
+# with --guest its guests), and modules.order, their names in the order of loading. With --before, the newest
 # that is older than that upstream version; with --release, that one.
 #
 # What was the newest is used again until --update looks for a newer one. Exit
@@ -14,7 +14,14 @@
 
 . "$(dirname "$(readlink -f -- "$0")")/../series/lib.sh"
 
-[[ $# -ge 1 ]] || die "usage: debian-kernel.sh BASE [--update | --before VERSION | --release RELEASE]"
+cache=$CACHE/debian-kernel
+wanted=(ccp kvm kvm-amd hwpoison-inject)
+if [[ ${1:-} == --guest ]]; then
+	cache=$CACHE/guest-kernel
+	wanted=(virtio_blk gcm ghash-generic sev-guest)
+	shift
+fi
+[[ $# -ge 1 ]] || die "usage: debian-kernel.sh [--guest] BASE [--update | --before VERSION | --release RELEASE]"
 base_load "$1"
 before='' only=''
 case ${2:-} in
@@ -22,8 +29,6 @@ case ${2:-} in
 --release) only=$3 ;;
 esac
 series=${BASE_PACKAGE#linux-source-}
-cache=$CACHE/debian-kernel
-wanted=(ccp kvm kvm-amd hwpoison-inject)
 
 # The newest of the releases on standard input, one to a line.
 newest() {
@@ -69,7 +74,8 @@ unpack() {
 	deb=$("$TOP/tools/series/apt.sh" deb "${1//[+.]/\\&}" "$suite") || return
 	dpkg-deb --fsys-tarfile "$deb" |
 		tar -x -C "$TMP/x" --wildcards '*/vmlinuz*' '*/arch/x86/kvm/*' '*/drivers/crypto/*' '*/virt/*' \
-			'*/crypto/*' '*/drivers/char/hw_random/*' '*/mm/*' 2>/dev/null || :
+			'*/crypto/*' '*/drivers/char/hw_random/*' '*/mm/*' \
+			'*/drivers/block/virtio_blk*' '*/fs/configfs/*' 2>/dev/null || :
 	# What is unpacked is kept, and a tenth of it.
 	rm -f "$deb"
 }

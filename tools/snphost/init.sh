@@ -25,7 +25,6 @@ mount -t devpts devpts /dev/pts 2>/dev/null
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
 mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
 ip link set lo up 2>/dev/null
-hostname snphost
 
 say() { echo "<1>snphost $word $*" >/dev/kmsg; }
 
