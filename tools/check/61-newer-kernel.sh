@@ -14,4 +14,4 @@ tests=$(make_tests "$newer")
 base_load "$newer"
 kernel=$("$TOP/tools/snphost/debian-kernel.sh" "$newer")
 snp_run "$newer" "$kernel" "$tests"/{sev_smoke_test,sev_init2_tests,sev_migrate_tests,sev_dbg_test} \
-	"$tests/sev_snp_vmsa_punch_hole_test --i-know-it-may-kill-the-host -c 1 -c 2 -c 3 -c 4 -c 6 -c 7 -c 8 -c 9 -c 11 -c 12 -c 13"
+	"$tests/sev_snp_vmsa_punch_hole_test --i-know-it-may-kill-the-host -c 1 -c 2 -c 3 -c 4 -c 6 -c 7 -c 8 -c 9 -c 11 -c 12 -c 13 -c 14 -c 15"

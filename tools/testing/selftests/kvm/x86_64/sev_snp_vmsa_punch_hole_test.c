@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,20 +40,27 @@
 #define VMSA_SLOT	1
 #define OTHER_SLOT	2
 #define CTL_SLOT	3
+#define EXTRA_SLOT	4
 
 /* GPAs, which are virtual addresses as well. */
 #define VMSA_MEM	0x140000000ULL
 #define OTHER_MEM	0x180000000ULL
 #define CTL_MEM		0x1c0000000ULL
+#define EXTRA_MEM	0x200000000ULL
 #define NO_MEM		0x240000000ULL
 
 #define VMSA_NPAGES	(2 * MAX_APS + 2)
 #define OTHER_NPAGES	16
 #define CTL_NPAGES	2
+#define TWIN_NPAGES	16
+#define WIDE_NPAGES	4096
 
 /* Every second page is a VMSA; the pages between are innocent neighbours. */
 #define vmsa_gpa(ap)	(VMSA_MEM + (2 * (ap) - 1) * PAGE_SIZE)
 #define other_gpa(nr)	(OTHER_MEM + (nr) * PAGE_SIZE)
+
+/* Others may lock some of theirs meanwhile; a case that leaks, leaks more. */
+#define NR_LEAKED_MAX	8
 
 /* A hang is a failure.  Generous, the host may be slow. */
 #define WAIT_SECONDS	60
@@ -65,6 +73,7 @@
 #define NR_CONVERSION_ROUNDS	50
 #define NR_SAME_ROUNDS		8
 #define NR_TEARDOWN_ROUNDS	8
+#define NR_FALSE_ROUNDS		30
 
 /* What the boot vCPU can be told to do. */
 enum {
@@ -102,6 +111,7 @@ struct ctl {
 	uint64_t seed;
 	uint64_t stop;
 	uint64_t bsp_beats;
+	uint64_t nmis;
 	struct ap_ctl aps[MAX_APS + 1];
 };
 
@@ -138,7 +148,8 @@ static void guest_vc_handler(struct ex_regs *regs)
 
 static void guest_nmi_handler(struct ex_regs *regs)
 {
-	/* NMIs go to APs that spin, and are there for the kick. */
+	/* NMIs are there for the kick.  An AP that misses one has missed no kick. */
+	WRITE_ONCE(guest_ctl->nmis, guest_ctl->nmis + 1);
 }
 
 static void guest_ap(uint64_t id)
@@ -284,6 +295,7 @@ struct ap {
 	uint32_t id;
 	int stats_fd;
 	pthread_t thread;
+	pid_t tid;
 
 	/* Written by the main thread. */
 	bool park;
@@ -316,6 +328,57 @@ static uint64_t now_ns(void)
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
+#define TRACING			"/sys/kernel/tracing"
+#define PAGE_CACHE_EVENT	TRACING "/events/filemap/mm_filemap_add_to_page_cache"
+#define KVM_EXIT_EVENT		TRACING "/events/kvm/kvm_exit"
+#define CORRUPT_PFN		"/sys/kernel/debug/hwpoison/corrupt-pfn"
+#define UNPOISON_PFN		"/sys/kernel/debug/hwpoison/unpoison-pfn"
+
+/* Returns 0 or the errno. */
+static int __write_file(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC);
+	int r = 0;
+
+	TEST_ASSERT(fd >= 0, "Can't open %s", path);
+	errno = EIO;
+	if (write(fd, value, strlen(value)) != strlen(value))
+		r = errno;
+	close(fd);
+	return r;
+}
+
+static void write_file(const char *path, const char *value)
+{
+	TEST_ASSERT(!__write_file(path, value), "Can't write '%s' to %s", value, path);
+}
+
+#define trace_start(event)					\
+do {								\
+	write_file(TRACING "/trace", "\n");			\
+	write_file(event "/enable", "1");			\
+} while (0)
+
+#define trace_stop(event)					\
+({								\
+	write_file(event "/enable", "0");			\
+	trace_read();						\
+})
+
+/* To be freed. */
+static char *trace_read(void)
+{
+	FILE *trace = fopen(TRACING "/trace", "r");
+	char *text = NULL;
+	size_t size = 0;
+
+	/* There is no zero byte in it. */
+	TEST_ASSERT(trace && getdelim(&text, &size, 0, trace) > 0,
+		    "Can't read " TRACING "/trace");
+	fclose(trace);
+	return text;
+}
+
 /* Done for the sake of the EINTR that it brings about. */
 static void sigusr1_handler(int sig)
 {
@@ -331,6 +394,29 @@ do {										\
 	}									\
 } while (0)
 
+/* Through the binary interface, which doesn't wait for KVM_RUN to return. */
+static uint64_t read_stat(struct ap *ap, const char *name)
+{
+	struct kvm_stats_desc *descs, *desc;
+	struct kvm_stats_header header;
+	uint64_t value = 0;
+	bool found = false;
+	int i;
+
+	read_stats_header(ap->stats_fd, &header);
+	descs = read_stats_descriptors(ap->stats_fd, &header);
+	for (i = 0; i < header.num_desc && !found; i++) {
+		desc = get_stats_descriptor(descs, i, &header);
+		found = !strcmp(desc->name, name);
+		if (found)
+			read_stat_data(ap->stats_fd, &header, desc, &value, 1);
+	}
+	free(descs);
+
+	TEST_ASSERT(found, "KVM has no statistic '%s'", name);
+	return value;
+}
+
 static void *ap_thread(void *arg)
 {
 	struct ap *ap = arg;
@@ -338,6 +424,8 @@ static void *ap_thread(void *arg)
 	bool first = true;
 	struct ucall uc;
 	int r;
+
+	WRITE_ONCE(ap->tid, syscall(SYS_gettid));
 
 	for (;;) {
 		while (READ_ONCE(ap->park) && !READ_ONCE(ap->stop)) {
@@ -431,7 +519,7 @@ static uint64_t bsp_call(struct world *w, uint64_t cmd, uint32_t ap,
 	}
 }
 
-static struct world *world_create(uint32_t nr_aps)
+static struct world *world_create_with(uint32_t nr_aps, void (*add_mem)(struct kvm_vm *vm))
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct ucall uc;
@@ -443,6 +531,8 @@ static struct world *world_create(uint32_t nr_aps)
 	snp_vm_add_private_mem(w->vm, VMSA_SLOT, VMSA_MEM, VMSA_NPAGES);
 	snp_vm_add_private_mem(w->vm, OTHER_SLOT, OTHER_MEM, OTHER_NPAGES);
 	snp_vm_add_shared_mem(w->vm, CTL_SLOT, CTL_MEM, CTL_NPAGES);
+	if (add_mem)
+		add_mem(w->vm);
 	vm_install_exception_handler(w->vm, SNP_VC_VECTOR, guest_vc_handler);
 	vm_install_exception_handler(w->vm, NMI_VECTOR, guest_nmi_handler);
 
@@ -461,12 +551,17 @@ static struct world *world_create(uint32_t nr_aps)
 		ap->w = w;
 		ap->id = i;
 		ap->vcpu = w->vcpus[i];
-		/* Later the ioctl() would wait for KVM_RUN to return. */
+		/* See read_stat().  Later the ioctl() would wait for KVM_RUN. */
 		ap->stats_fd = vcpu_get_stats_fd(ap->vcpu);
 		TEST_ASSERT(!pthread_create(&ap->thread, NULL, ap_thread, ap),
 			    "pthread_create() failed");
 	}
 	return w;
+}
+
+static struct world *world_create(uint32_t nr_aps)
+{
+	return world_create_with(nr_aps, NULL);
 }
 
 static void world_destroy(struct world *w)
@@ -513,7 +608,32 @@ static uint64_t expect_runs(struct world *w, uint32_t ap)
 /* The vCPU runs and hasn't come back to userspace since @returns was read. */
 static void expect_unharmed(struct world *w, uint32_t ap, uint64_t returns)
 {
-	TEST_ASSERT_EQ(expect_runs(w, ap), returns);
+	struct ap_ctl *ctl = &w->ctl->aps[ap];
+	const uint64_t beats = READ_ONCE(ctl->beats);
+
+	wait_until(({ TEST_ASSERT_EQ(READ_ONCE(w->aps[ap].returns), returns);
+		      READ_ONCE(ctl->beats) >= beats + 3; }),
+		   "vCPU %u doesn't run", ap);
+	TEST_ASSERT_EQ(READ_ONCE(w->aps[ap].returns), returns);
+}
+
+/* Not for a moment only. */
+static bool is_blocking(struct ap *ap)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		if (!read_stat(ap, "blocking"))
+			return false;
+		usleep(5000);
+	}
+	return true;
+}
+
+/* The vCPU waits in KVM for something to happen. */
+static void expect_blocks(struct world *w, uint32_t ap)
+{
+	wait_until(is_blocking(&w->aps[ap]), "vCPU %u doesn't wait", ap);
 }
 
 /* The vCPU was destroyed, which it needn't know yet. */
@@ -553,11 +673,34 @@ static void expect_fails(struct world *w, uint32_t ap)
 	TEST_ASSERT_EQ(READ_ONCE(w->ctl->aps[ap].beats), beats);
 }
 
-/* Likewise, and the CPU isn't even asked: there is no page to be asked about. */
+/*
+ * Likewise, and the CPU isn't even asked: there is no page to be asked about.
+ * Some kernels have the same reason for both, but only the CPU makes exits.
+ */
 static void expect_no_vmsa(struct world *w, uint32_t ap)
 {
+	struct ap *a = &w->aps[ap];
+	uint64_t fails;
+	char filter[32];
+	char *exits;
+
 	expect_fails(w, ap);
-	TEST_ASSERT_EQ(w->aps[ap].fail_reason, (uint64_t)SVM_EXIT_ERR);
+	TEST_ASSERT_EQ(a->fail_reason, (uint64_t)SVM_EXIT_ERR);
+
+	if (access(KVM_EXIT_EVENT "/enable", W_OK)) {
+		ksft_print_msg("No %s: can't see what is asked of the CPU\n", KVM_EXIT_EVENT);
+		return;
+	}
+	snprintf(filter, sizeof(filter), "common_pid == %d", READ_ONCE(a->tid));
+	write_file(KVM_EXIT_EVENT "/filter", filter);
+	trace_start(KVM_EXIT_EVENT);
+	fails = READ_ONCE(a->fails);
+	wait_until(READ_ONCE(a->fails) > fails + NR_FAILS,
+		   "KVM_RUN of vCPU %u doesn't fail each time", ap);
+	exits = trace_stop(KVM_EXIT_EVENT);
+	write_file(KVM_EXIT_EVENT "/filter", "0");
+	TEST_ASSERT(!strstr(exits, "kvm_exit: "), "VMRUN without a VMSA: %s", exits);
+	free(exits);
 }
 
 static void expect_bsp_runs(struct world *w)
@@ -568,28 +711,45 @@ static void expect_bsp_runs(struct world *w)
 	TEST_ASSERT_EQ(w->ctl->bsp_beats, beats + 1);
 }
 
+static void punch_file(int fd, uint64_t offset, uint64_t size)
+{
+	TEST_ASSERT(!fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
+			       offset, size), "fallocate() failed");
+}
+
 static void punch(struct world *w, uint64_t gpa, uint64_t npages)
 {
 	vm_guest_mem_punch_hole(w->vm, gpa, npages * PAGE_SIZE);
 }
 
-static int __send_msi(struct world *w, uint32_t ap, uint32_t delivery_mode)
+static void set_memslot(struct world *w, uint32_t slot, bool there)
+{
+	struct kvm_userspace_memory_region2 region = memslot2region(w->vm, slot)->region;
+
+	if (!there)
+		region.memory_size = 0;
+	vm_ioctl(w->vm, KVM_SET_USER_MEMORY_REGION2, &region);
+}
+
+/* Returns whether the vCPU has got it, which one that is being reset has not. */
+static bool send_msi(struct world *w, uint32_t ap, uint32_t delivery_mode)
 {
 	struct kvm_msi msi = {
 		.address_lo = 0xfee00000 | ap << 12,
 		.data = delivery_mode,
 	};
+	const int r = __vm_ioctl(w->vm, KVM_SIGNAL_MSI, &msi);
 
-	return __vm_ioctl(w->vm, KVM_SIGNAL_MSI, &msi);
+	TEST_ASSERT(r >= 0, "KVM_SIGNAL_MSI failed, errno %d", errno);
+	return r;
 }
 
-#define send_nmi(w, ap)		__send_msi(w, ap, APIC_DM_NMI)
-#define send_sipi(w, ap)	__send_msi(w, ap, APIC_DM_STARTUP)
+#define send_nmi(w, ap)		send_msi(w, ap, APIC_DM_NMI)
+#define send_sipi(w, ap)	send_msi(w, ap, APIC_DM_STARTUP)
 
-static void send_init_sipi(struct world *w, uint32_t ap)
+static bool send_init_sipi(struct world *w, uint32_t ap)
 {
-	__send_msi(w, ap, APIC_DM_INIT);
-	send_sipi(w, ap);
+	return send_msi(w, ap, APIC_DM_INIT) && send_sipi(w, ap);
 }
 
 /*
@@ -636,7 +796,7 @@ static void write_anon_pages(void)
 	munmap(mem, size);
 }
 
-static void write_freed_pages(void)
+static void on_each_cpu(void (*fn)(void))
 {
 	cpu_set_t allowed, one;
 	int cpu;
@@ -650,10 +810,47 @@ static void write_freed_pages(void)
 		CPU_SET(cpu, &one);
 		TEST_ASSERT(!sched_setaffinity(0, sizeof(one), &one),
 			    "sched_setaffinity() failed");
-		write_pipe_pages();
+		fn();
 	}
 	sched_setaffinity(0, sizeof(allowed), &allowed);
+}
+
+static void write_freed_pages(void)
+{
+	on_each_cpu(write_pipe_pages);
 	write_anon_pages();
+}
+
+/* Pages that wait on this CPU for a place on a list get it, or are freed. */
+static void drain_cpu(void)
+{
+	static char page[4096] __aligned(4096);
+
+	TEST_ASSERT(!madvise(page, sizeof(page), MADV_COLD), "madvise() failed");
+}
+
+/*
+ * Nobody can see a page whose last reference is never dropped, but those of
+ * guest_memfd are unevictable, as few others are, until they are freed.
+ */
+static unsigned long read_nr_unevictable(void)
+{
+	unsigned long nr;
+	char line[128];
+	FILE *f;
+
+	on_each_cpu(drain_cpu);
+	write_file("/proc/sys/vm/stat_refresh", "1");
+
+	f = fopen("/proc/vmstat", "r");
+	TEST_ASSERT(f, "Can't read /proc/vmstat");
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "nr_unevictable %lu", &nr) == 1) {
+			fclose(f);
+			return nr;
+		}
+	}
+	TEST_FAIL("No nr_unevictable in /proc/vmstat");
 }
 
 static unsigned long read_taint(void)
@@ -758,7 +955,7 @@ static void test_life_cycle(struct host *host)
 	beats = READ_ONCE(w->ctl->aps[1].beats);
 	usleep(100000);
 	TEST_ASSERT_EQ(READ_ONCE(w->ctl->aps[1].beats), beats);
-	send_init_sipi(w, 1);
+	TEST_ASSERT(send_init_sipi(w, 1), "No INIT, or no SIPI");
 	expect_runs(w, 1);
 
 	TEST_ASSERT_EQ(w->aps[1].fails, 0);
@@ -787,40 +984,50 @@ static void test_punch(struct host *host)
 	world_destroy(w);
 }
 
-/* How often the vCPU has come out of the guest, if only as far as KVM. */
-static uint64_t read_nr_exits(int fd)
+/* Who is out of the guest anyway can't be seen to exit. */
+static void wait_for_beat(struct world *w, uint32_t ap)
 {
-	struct kvm_stats_header header;
-	struct kvm_stats_desc *descs, *desc;
-	uint64_t nr_exits = 0;
-	int i;
+	const uint64_t beats = READ_ONCE(w->ctl->aps[ap].beats), start = now_ns();
 
-	read_stats_header(fd, &header);
-	descs = read_stats_descriptors(fd, &header);
-	for (i = 0; i < header.num_desc; i++) {
-		desc = get_stats_descriptor(descs, i, &header);
-		if (!strcmp(desc->name, "exits"))
-			read_stat_data(fd, &header, desc, &nr_exits, 1);
-	}
-	free(descs);
-
-	TEST_ASSERT(nr_exits, "KVM has no count of exits");
-	return nr_exits;
+	while (READ_ONCE(w->ctl->aps[ap].beats) == beats)
+		TEST_ASSERT(now_ns() - start < WAIT_SECONDS * NSEC_PER_SEC,
+			    "vCPU %u doesn't run", ap);
 }
 
-/* Timers and the like may get the vCPU out of the guest, but not each time. */
+/*
+ * Does a punch of a neighbour make the vCPU exit?  Timers and the like do as
+ * well: compare with punches of a file that no VM uses, turn and turn about, for
+ * as long as the others took.
+ */
 static void punch_many(struct world *w, uint64_t gpa)
 {
-	const uint64_t before = read_nr_exits(w->aps[1].stats_fd);
-	uint64_t nr_exits;
-	int i;
+	enum { NR_TURNS = 20 };
+	const int fd = vm_create_guest_memfd(w->vm, PAGE_SIZE, 0);
+	uint64_t nr_exits = 0, nr_others = 0, start, middle, exits;
+	int i, turn;
 
-	for (i = 0; i < NR_NEIGHBOUR_ROUNDS; i++)
-		punch(w, gpa, 1);
-	nr_exits = read_nr_exits(w->aps[1].stats_fd) - before;
-	TEST_ASSERT(nr_exits < NR_NEIGHBOUR_ROUNDS / 2,
-		    "%lu exits for %u punches of a neighbour at 0x%lx",
-		    nr_exits, NR_NEIGHBOUR_ROUNDS, gpa);
+	for (turn = 0; turn < NR_TURNS; turn++) {
+		exits = read_stat(&w->aps[1], "exits");
+		start = now_ns();
+		for (i = 0; i < NR_NEIGHBOUR_ROUNDS / NR_TURNS; i++) {
+			punch(w, gpa, 1);
+			wait_for_beat(w, 1);
+		}
+		middle = now_ns();
+		nr_exits += read_stat(&w->aps[1], "exits") - exits;
+
+		exits = read_stat(&w->aps[1], "exits");
+		while (now_ns() - middle < middle - start) {
+			punch_file(fd, 0, PAGE_SIZE);
+			wait_for_beat(w, 1);
+		}
+		nr_others += read_stat(&w->aps[1], "exits") - exits;
+	}
+	close(fd);
+
+	TEST_ASSERT(nr_exits < nr_others + NR_NEIGHBOUR_ROUNDS / 2,
+		    "%lu exits for %u punches of a neighbour at 0x%lx, %lu otherwise",
+		    nr_exits, NR_NEIGHBOUR_ROUNDS, gpa, nr_others);
 }
 
 static void test_punch_neighbour(struct host *host)
@@ -858,7 +1065,7 @@ static void punch_while_waiting(struct host *host, uint64_t mode)
 	w->ctl->aps[1].mode = mode;
 	ap_create(w, 1);
 	wait_until(READ_ONCE(w->ctl->aps[1].beats), "vCPU doesn't start");
-	usleep(200000);
+	expect_blocks(w, 1);
 	beats = READ_ONCE(w->ctl->aps[1].beats);
 
 	punch(w, vmsa_gpa(1), 1);
@@ -936,6 +1143,7 @@ static void test_punch_exiting(struct host *host)
 struct kicker {
 	struct world *w;
 	bool stop;
+	uint64_t nr;
 };
 
 static void *kicker_thread(void *arg)
@@ -944,7 +1152,8 @@ static void *kicker_thread(void *arg)
 
 	/* KVM kicks the vCPU for an NMI and doesn't wait for it to exit. */
 	while (!READ_ONCE(k->stop)) {
-		send_nmi(k->w, 1);
+		if (send_nmi(k->w, 1))
+			WRITE_ONCE(k->nr, k->nr + 1);
 		sched_yield();
 	}
 	return NULL;
@@ -953,16 +1162,23 @@ static void *kicker_thread(void *arg)
 static void test_conversion(struct host *host)
 {
 	struct world *w = world_create(1);
-	struct kicker kicker = { .w = w };
-	pthread_t threads[2];
-	int i;
+	struct kicker kickers[2] = {{ .w = w }, { .w = w }};
+	pthread_t threads[ARRAY_SIZE(kickers)];
+	uint64_t nr;
+	int i, j;
 
 	for (i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_create(&threads[i], NULL, kicker_thread, &kicker);
+		pthread_create(&threads[i], NULL, kicker_thread, &kickers[i]);
 
 	for (i = 0; i < NR_CONVERSION_ROUNDS; i++) {
 		ap_create(w, 1);
 		expect_runs(w, 1);
+		for (j = 0; j < ARRAY_SIZE(kickers); j++) {
+			nr = READ_ONCE(kickers[j].nr);
+			wait_until(READ_ONCE(kickers[j].nr) > nr, "vCPU 1 isn't kicked");
+		}
+		/* KVM kicks for each, but holds them back after the first. */
+		wait_until(READ_ONCE(w->ctl->nmis), "vCPU 1 gets no NMI");
 
 		vm_mem_set_shared(w->vm, vmsa_gpa(1), PAGE_SIZE);
 		punch(w, vmsa_gpa(1), 1);
@@ -971,9 +1187,10 @@ static void test_conversion(struct host *host)
 			host_probe(host);
 	}
 
-	WRITE_ONCE(kicker.stop, true);
-	for (i = 0; i < ARRAY_SIZE(threads); i++)
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		WRITE_ONCE(kickers[i].stop, true);
 		pthread_join(threads[i], NULL);
+	}
 
 	ap_create(w, 1);
 	expect_runs(w, 1);
@@ -996,8 +1213,7 @@ static void test_memslot_delete(struct host *host)
 	expect_no_vmsa(w, 1);
 	expect_bsp_runs(w);
 
-	TEST_ASSERT(!fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
-			       offset, PAGE_SIZE), "fallocate() failed");
+	punch_file(fd, offset, PAGE_SIZE);
 	host_probe(host);
 	close(fd);
 	host_probe(host);
@@ -1025,18 +1241,14 @@ static void test_memslot_move(struct host *host)
 	expect_unharmed(w, 1, returns);
 
 	/* What userspace can do instead: the same file, at another address. */
-	region = memslot2region(w->vm, VMSA_SLOT)->region;
-	region.memory_size = 0;
-	vm_ioctl(w->vm, KVM_SET_USER_MEMORY_REGION2, &region);
+	set_memslot(w, VMSA_SLOT, false);
 	expect_no_vmsa(w, 1);
 	region = memslot2region(w->vm, VMSA_SLOT)->region;
 	region.guest_phys_addr = NO_MEM;
 	vm_ioctl(w->vm, KVM_SET_USER_MEMORY_REGION2, &region);
 	expect_no_vmsa(w, 1);
 
-	TEST_ASSERT(!fallocate(region.guest_memfd,
-			       FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
-			       0, region.memory_size), "fallocate() failed");
+	punch_file(region.guest_memfd, 0, region.memory_size);
 	host_probe(host);
 
 	ap_create_at(w, 1, other_gpa(1));
@@ -1119,6 +1331,120 @@ static void test_many_vcpus(struct host *host)
 		ap_create(w, i);
 	for (i = 1; i <= MAX_APS; i++)
 		expect_runs(w, i);
+	world_destroy(w);
+}
+
+#define twin_gpa(i)	(EXTRA_MEM + (i) * TWIN_NPAGES * PAGE_SIZE)
+
+static void add_twin_mem(struct kvm_vm *vm)
+{
+	const uint64_t size = TWIN_NPAGES * PAGE_SIZE;
+	const int fd = vm_create_guest_memfd(vm, 2 * size, 0);
+	int i;
+
+	for (i = 0; i < 2; i++)
+		snp_vm_bind_private_mem(vm, EXTRA_SLOT + i, twin_gpa(i),
+					TWIN_NPAGES, fd, i * size);
+	close(fd);
+}
+
+static void test_two_memslots(struct host *host)
+{
+	struct world *w = world_create_with(1, add_twin_mem);
+	uint64_t gpa, returns, offset;
+	int i, fd;
+
+	fd = snp_gmem_fd(w->vm, twin_gpa(0), &offset);
+	for (i = 0; i < 2; i++) {
+		gpa = twin_gpa(i) + PAGE_SIZE;
+		ap_create_at(w, 1, gpa);
+		returns = expect_runs(w, 1);
+		punch(w, twin_gpa(!i), TWIN_NPAGES);
+		expect_unharmed(w, 1, returns);
+
+		/* Both at once. */
+		punch_file(fd, 0, 2 * TWIN_NPAGES * PAGE_SIZE);
+		host_probe(host);
+		expect_fails(w, 1);
+	}
+
+	ap_create_at(w, 1, gpa);
+	expect_runs(w, 1);
+	world_destroy(w);
+}
+
+static void add_wide_mem(struct kvm_vm *vm)
+{
+	snp_vm_add_private_mem(vm, EXTRA_SLOT, EXTRA_MEM, WIDE_NPAGES);
+}
+
+struct invalidator {
+	struct world *w;
+	unsigned int seed;
+	bool go;
+	bool stop;
+	uint64_t nr;
+};
+
+/*
+ * Invalidate what has the address of the VMSA but isn't it, namely the shared
+ * memory there, for as long as it takes to change the protection of lots of
+ * pages; and private memory of the same file that is somewhere else.
+ */
+static void *invalidator_thread(void *arg)
+{
+	const size_t size = WIDE_NPAGES * PAGE_SIZE;
+	struct invalidator *inv = arg;
+	void *shared = addr_gpa2hva(inv->w->vm, EXTRA_MEM);
+
+	while (!READ_ONCE(inv->stop)) {
+		if (!READ_ONCE(inv->go)) {
+			sched_yield();
+			continue;
+		}
+		TEST_ASSERT(!mprotect(shared, size, PROT_READ) &&
+			    !mprotect(shared, size, PROT_READ | PROT_WRITE),
+			    "mprotect() failed");
+		punch(inv->w, EXTRA_MEM + size - PAGE_SIZE, 1);
+		WRITE_ONCE(inv->nr, inv->nr + 1);
+		usleep(rand_r(&inv->seed) % 1000);
+	}
+	return NULL;
+}
+
+static void test_false_positives(struct host *host)
+{
+	struct world *w = world_create_with(1, add_wide_mem);
+	struct invalidator inv = { .w = w, .seed = seed };
+	void *shared = addr_gpa2hva(w->vm, EXTRA_MEM);
+	const uint64_t gpa = EXTRA_MEM + PAGE_SIZE;
+	uint64_t nr;
+	pthread_t thread;
+	int i;
+
+	/* Small pages take longer. */
+	TEST_ASSERT(!madvise(shared, WIDE_NPAGES * PAGE_SIZE, MADV_NOHUGEPAGE) || errno == EINVAL,
+		    "madvise() failed");
+	memset(shared, 1, WIDE_NPAGES * PAGE_SIZE);
+	pthread_create(&thread, NULL, invalidator_thread, &inv);
+
+	for (i = 0; i < NR_FALSE_ROUNDS; i++) {
+		TEST_ASSERT_EQ(bsp_call(w, BSP_MAKE_VMSA, 1, gpa, 0), 0);
+
+		WRITE_ONCE(inv.go, true);
+		nr = READ_ONCE(inv.nr);
+		wait_until(READ_ONCE(inv.nr) > nr, "Nothing is invalidated");
+		TEST_ASSERT_EQ(bsp_call(w, BSP_REQUEST, 1, gpa, SVM_VMGEXIT_AP_CREATE), 0);
+		expect_unharmed(w, 1, 0);
+		WRITE_ONCE(inv.go, false);
+
+		ap_destroy(w, 1);
+		expect_stops(w, 1);
+	}
+
+	WRITE_ONCE(inv.stop, true);
+	pthread_join(thread, NULL);
+	host_probe(host);
 	world_destroy(w);
 }
 
@@ -1351,6 +1677,8 @@ static void test_bad_address(struct host *host)
 	for (i = 0; i < ARRAY_SIZE(refused); i++)
 		TEST_ASSERT(bsp_call(w, BSP_REQUEST, 1, refused[i], SVM_VMGEXIT_AP_CREATE),
 			    "AP Creation with VMSA at 0x%lx was not refused", refused[i]);
+	/* Should it have been told to run in spite of that, then it would. */
+	expect_blocks(w, 1);
 	TEST_ASSERT_EQ(w->aps[1].returns, 0);
 
 	TEST_ASSERT_EQ(bsp_call(w, BSP_PREPARE, 0, other_gpa(6), 0), 0);
@@ -1363,7 +1691,7 @@ static void test_bad_address(struct host *host)
 			expect_fails(w, 1);
 
 		/* INIT doesn't bring back the VMSA that the vCPU was launched with. */
-		send_init_sipi(w, 1);
+		TEST_ASSERT(send_init_sipi(w, 1), "No INIT, or no SIPI");
 		expect_fails(w, 1);
 
 		/* It is no worse for having failed. */
@@ -1377,55 +1705,24 @@ static void test_bad_address(struct host *host)
 	world_destroy(w);
 }
 
-#define PAGE_CACHE_EVENT	"/sys/kernel/tracing/events/filemap/mm_filemap_add_to_page_cache/enable"
-#define TRACE			"/sys/kernel/tracing/trace"
-#define CORRUPT_PFN		"/sys/kernel/debug/hwpoison/corrupt-pfn"
-#define UNPOISON_PFN		"/sys/kernel/debug/hwpoison/unpoison-pfn"
-
-/* Returns 0 or the errno. */
-static int __write_file(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_TRUNC);
-	int r = 0;
-
-	TEST_ASSERT(fd >= 0, "Can't open %s", path);
-	errno = EIO;
-	if (write(fd, value, strlen(value)) != strlen(value))
-		r = errno;
-	close(fd);
-	return r;
-}
-
-static void write_file(const char *path, const char *value)
-{
-	TEST_ASSERT(!__write_file(path, value), "Can't write '%s' to %s", value, path);
-}
-
 /* Have the page allocated and see in the trace which one it is. */
 static uint64_t alloc_gmem_page(int fd, uint64_t offset)
 {
 	unsigned long ino, ofs, pfn, found = 0;
+	char *trace, *event;
 	struct stat st;
-	char line[512];
-	char *event;
-	FILE *trace;
 
 	TEST_ASSERT(!fstat(fd, &st), "fstat() failed");
-	write_file(TRACE, "\n");
-	write_file(PAGE_CACHE_EVENT, "1");
+	trace_start(PAGE_CACHE_EVENT);
 	TEST_ASSERT(!fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, PAGE_SIZE),
 		    "fallocate() failed");
-	write_file(PAGE_CACHE_EVENT, "0");
+	trace = trace_stop(PAGE_CACHE_EVENT);
 
-	trace = fopen(TRACE, "r");
-	TEST_ASSERT(trace, "Can't read " TRACE);
-	while (fgets(line, sizeof(line), trace)) {
-		event = strstr(line, " ino ");
-		if (event && sscanf(event, " ino %lx pfn=%lx ofs=%lu", &ino, &pfn, &ofs) == 3 &&
+	for (event = trace; (event = strstr(event, " ino ")); event++)
+		if (sscanf(event, " ino %lx pfn=%lx ofs=%lu", &ino, &pfn, &ofs) == 3 &&
 		    ino == st.st_ino && ofs == offset)
 			found = pfn;
-	}
-	fclose(trace);
+	free(trace);
 
 	TEST_ASSERT(found, "No allocation at offset 0x%lx in the trace", offset);
 	return found;
@@ -1438,7 +1735,7 @@ static void test_memory_failure(struct host *host)
 	char value[32];
 	int fd, r;
 
-	if (access(PAGE_CACHE_EVENT, W_OK) || access(CORRUPT_PFN, W_OK)) {
+	if (access(PAGE_CACHE_EVENT "/enable", W_OK) || access(CORRUPT_PFN, W_OK)) {
 		ksft_print_msg("No %s or no %s\n", PAGE_CACHE_EVENT, CORRUPT_PFN);
 		exit(KSFT_SKIP);
 	}
@@ -1493,6 +1790,8 @@ static const struct {
 	{ 11, "VM torn down while punching", test_teardown },
 	{ 12, "bad VMSA addresses", test_bad_address },
 	{ 13, "memory failure in the VMSA", test_memory_failure },
+	{ 14, "one guest_memfd, two memslots, one punch", test_two_memslots },
+	{ 15, "AP created, something else invalidated", test_false_positives },
 };
 
 /* All of it gone, so are the pages.  Can there be another SNP VM? */
@@ -1552,7 +1851,9 @@ int main(int argc, char *argv[])
 		{}
 	};
 	struct sigaction sa = { .sa_handler = sigusr1_handler };
+	unsigned long nr_unevictable;
 	unsigned int i, nr_selected = 0;
+	long nr_leaked;
 	uint64_t selected = 0;
 	struct host host = {};
 	int opt, result;
@@ -1601,6 +1902,7 @@ int main(int argc, char *argv[])
 	ksft_set_plan(nr_selected);
 	ksft_print_msg("Seed: %u\n", seed);
 
+	nr_unevictable = read_nr_unevictable();
 	host.taint = read_taint();
 	host.kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
 	TEST_ASSERT(host.kmsg >= 0, "Can't open /dev/kmsg");
@@ -1613,6 +1915,12 @@ int main(int argc, char *argv[])
 		result = run_in_child(cases[i].fn, &host, CASE_SECONDS + chaos_seconds);
 		if (run_in_child(test_aftermath, &host, CASE_SECONDS) != KSFT_PASS)
 			result = KSFT_FAIL;
+		nr_leaked = read_nr_unevictable() - nr_unevictable;
+		if (nr_leaked > NR_LEAKED_MAX) {
+			ksft_print_msg("%ld pages have not been freed\n", nr_leaked);
+			result = KSFT_FAIL;
+		}
+		nr_unevictable += nr_leaked;
 		/* A splat is reported once. */
 		host.taint = read_taint();
 

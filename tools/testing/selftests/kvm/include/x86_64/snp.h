@@ -166,6 +166,8 @@ struct kvm_vm *snp_vm_create(uint32_t nr_vcpus, void *guest_code,
 			     struct kvm_vcpu *vcpus[]);
 void snp_vm_add_private_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
 			    uint64_t npages);
+void snp_vm_bind_private_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
+			     uint64_t npages, int gmem_fd, uint64_t gmem_offset);
 void snp_vm_add_shared_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
 			   uint64_t npages);
 void snp_vm_launch(struct kvm_vm *vm);

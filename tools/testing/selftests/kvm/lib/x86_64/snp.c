@@ -64,15 +64,34 @@ struct kvm_vm *snp_vm_create(uint32_t nr_vcpus, void *guest_code,
 }
 
 static void snp_vm_add_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
-			   uint64_t npages, bool private)
+			   uint64_t npages, bool private, int gmem_fd,
+			   uint64_t gmem_offset)
 {
 	uint64_t got;
 
 	vm_mem_add(vm, VM_MEM_SRC_ANONYMOUS, gpa, slot, npages,
-		   private ? KVM_MEM_GUEST_MEMFD : 0, -1, 0);
+		   private ? KVM_MEM_GUEST_MEMFD : 0, gmem_fd, gmem_offset);
 	got = __vm_phy_pages_alloc(vm, npages, gpa, slot, private);
 	TEST_ASSERT_EQ(got, gpa);
 	virt_map(vm, gpa, gpa, npages);
+}
+
+/**
+ * snp_vm_bind_private_mem - add memory that is part of a guest_memfd
+ * @vm: VM that hasn't been started
+ * @slot: number of an unused memslot
+ * @gpa: guest physical address, and virtual address too
+ * @npages: number of 4KiB pages
+ * @gmem_fd: the guest_memfd, or -1 for a new one
+ * @gmem_offset: where the memory begins in @gmem_fd
+ *
+ * The guest maps the memory with the C-bit.  It is not part of the launched
+ * image: the guest has to make it private and to validate it.
+ */
+void snp_vm_bind_private_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
+			     uint64_t npages, int gmem_fd, uint64_t gmem_offset)
+{
+	snp_vm_add_mem(vm, slot, gpa, npages, true, gmem_fd, gmem_offset);
 }
 
 /**
@@ -82,13 +101,12 @@ static void snp_vm_add_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
  * @gpa: guest physical address, and virtual address too
  * @npages: number of 4KiB pages
  *
- * The guest maps the memory with the C-bit.  It is not part of the launched
- * image: the guest has to make it private and to validate it.
+ * Otherwise as snp_vm_bind_private_mem().
  */
 void snp_vm_add_private_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
 			    uint64_t npages)
 {
-	snp_vm_add_mem(vm, slot, gpa, npages, true);
+	snp_vm_bind_private_mem(vm, slot, gpa, npages, -1, 0);
 }
 
 /**
@@ -101,7 +119,7 @@ void snp_vm_add_private_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
 void snp_vm_add_shared_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
 			   uint64_t npages)
 {
-	snp_vm_add_mem(vm, slot, gpa, npages, false);
+	snp_vm_add_mem(vm, slot, gpa, npages, false, -1, 0);
 }
 
 static void snp_launch_range(struct kvm_vm *vm, uint64_t gpa, uint64_t size)
