@@ -59,9 +59,6 @@
 #define vmsa_gpa(ap)	(VMSA_MEM + (2 * (ap) - 1) * PAGE_SIZE)
 #define other_gpa(nr)	(OTHER_MEM + (nr) * PAGE_SIZE)
 
-/* Others may lock some of theirs meanwhile; a case that leaks, leaks more. */
-#define NR_LEAKED_MAX	8
-
 /* A hang is a failure.  Generous, the host may be slow. */
 #define WAIT_SECONDS	60
 #define CASE_SECONDS	300
@@ -819,38 +816,6 @@ static void write_freed_pages(void)
 {
 	on_each_cpu(write_pipe_pages);
 	write_anon_pages();
-}
-
-/* Pages that wait on this CPU for a place on a list get it, or are freed. */
-static void drain_cpu(void)
-{
-	static char page[4096] __aligned(4096);
-
-	TEST_ASSERT(!madvise(page, sizeof(page), MADV_COLD), "madvise() failed");
-}
-
-/*
- * Nobody can see a page whose last reference is never dropped, but those of
- * guest_memfd are unevictable, as few others are, until they are freed.
- */
-static unsigned long read_nr_unevictable(void)
-{
-	unsigned long nr;
-	char line[128];
-	FILE *f;
-
-	on_each_cpu(drain_cpu);
-	write_file("/proc/sys/vm/stat_refresh", "1");
-
-	f = fopen("/proc/vmstat", "r");
-	TEST_ASSERT(f, "Can't read /proc/vmstat");
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "nr_unevictable %lu", &nr) == 1) {
-			fclose(f);
-			return nr;
-		}
-	}
-	TEST_FAIL("No nr_unevictable in /proc/vmstat");
 }
 
 static unsigned long read_taint(void)
@@ -1851,9 +1816,7 @@ int main(int argc, char *argv[])
 		{}
 	};
 	struct sigaction sa = { .sa_handler = sigusr1_handler };
-	unsigned long nr_unevictable;
 	unsigned int i, nr_selected = 0;
-	long nr_leaked;
 	uint64_t selected = 0;
 	struct host host = {};
 	int opt, result;
@@ -1902,7 +1865,6 @@ int main(int argc, char *argv[])
 	ksft_set_plan(nr_selected);
 	ksft_print_msg("Seed: %u\n", seed);
 
-	nr_unevictable = read_nr_unevictable();
 	host.taint = read_taint();
 	host.kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
 	TEST_ASSERT(host.kmsg >= 0, "Can't open /dev/kmsg");
@@ -1915,12 +1877,6 @@ int main(int argc, char *argv[])
 		result = run_in_child(cases[i].fn, &host, CASE_SECONDS + chaos_seconds);
 		if (run_in_child(test_aftermath, &host, CASE_SECONDS) != KSFT_PASS)
 			result = KSFT_FAIL;
-		nr_leaked = read_nr_unevictable() - nr_unevictable;
-		if (nr_leaked > NR_LEAKED_MAX) {
-			ksft_print_msg("%ld pages have not been freed\n", nr_leaked);
-			result = KSFT_FAIL;
-		}
-		nr_unevictable += nr_leaked;
 		/* A splat is reported once. */
 		host.taint = read_taint();
 
