@@ -17,6 +17,7 @@
 #include <getopt.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/mman.h>
 
 #include "apic.h"
 #include "test_util.h"
@@ -71,6 +73,7 @@
 #define NR_SAME_ROUNDS		8
 #define NR_TEARDOWN_ROUNDS	8
 #define NR_FALSE_ROUNDS		30
+#define NR_PREEMPT_ROUNDS	200
 
 /* What the boot vCPU can be told to do. */
 enum {
@@ -1021,6 +1024,46 @@ static void test_punch_neighbour(struct host *host)
 	world_destroy(w);
 }
 
+/* How many pages there are in the guest_memfd. */
+static uint64_t nr_gmem_pages(struct world *w, uint64_t gpa, uint64_t npages)
+{
+	struct cachestat_range range = { .len = npages * PAGE_SIZE };
+	struct cachestat stat;
+	uint64_t offset;
+	int fd;
+
+	fd = snp_gmem_fd(w->vm, gpa, &offset);
+	range.off = offset;
+	TEST_ASSERT(!syscall(__NR_cachestat, fd, &range, &stat, 0),
+		    "cachestat() failed, errno %d", errno);
+	return stat.nr_cache;
+}
+
+static void test_hole(struct host *host)
+{
+	struct world *w = world_create(1);
+	int i;
+
+	ap_create(w, 1);
+	for (i = 0; i < 3; i++) {
+		expect_runs(w, 1);
+		TEST_ASSERT_EQ(nr_gmem_pages(w, vmsa_gpa(1), 1), 1);
+
+		/* It is for the guest to fill it, and not by a request alone. */
+		punch(w, vmsa_gpa(1), 1);
+		expect_no_vmsa(w, 1);
+		TEST_ASSERT_EQ(nr_gmem_pages(w, vmsa_gpa(1), 1), 0);
+		bsp_call(w, BSP_REQUEST, 1, vmsa_gpa(1), SVM_VMGEXIT_AP_CREATE);
+		expect_no_vmsa(w, 1);
+		TEST_ASSERT_EQ(nr_gmem_pages(w, vmsa_gpa(1), 1), 0);
+
+		ap_create(w, 1);
+	}
+	expect_runs(w, 1);
+	host_probe(host);
+	world_destroy(w);
+}
+
 static void punch_while_waiting(struct host *host, uint64_t mode)
 {
 	struct world *w = world_create(1);
@@ -1221,6 +1264,46 @@ static void test_memslot_move(struct host *host)
 	world_destroy(w);
 }
 
+static void test_memslot_back(struct host *host)
+{
+	struct world *w = world_create(1);
+	struct ap *ap = &w->aps[1];
+	int i;
+
+	/* The guest needn't know, if userspace just tries again. */
+	ap_create(w, 1);
+	for (i = 0; i < 3; i++) {
+		expect_runs(w, 1);
+		set_memslot(w, VMSA_SLOT, false);
+		expect_no_vmsa(w, 1);
+		set_memslot(w, VMSA_SLOT, true);
+	}
+	expect_runs(w, 1);
+
+	/* If it did know, and destroyed the vCPU, then the VMSA is history. */
+	set_memslot(w, VMSA_SLOT, false);
+	expect_no_vmsa(w, 1);
+	ap_destroy(w, 1);
+	expect_blocks(w, 1);
+	set_memslot(w, VMSA_SLOT, true);
+	ap_park(ap);
+	ap_set_runnable(ap);
+	ap_unpark(ap);
+	expect_no_vmsa(w, 1);
+
+	/* It comes back without the page. */
+	ap_create(w, 1);
+	expect_runs(w, 1);
+	set_memslot(w, VMSA_SLOT, false);
+	expect_no_vmsa(w, 1);
+	set_memslot(w, VMSA_SLOT, true);
+	expect_runs(w, 1);
+	punch(w, vmsa_gpa(1), 1);
+	host_probe(host);
+	expect_no_vmsa(w, 1);
+	world_destroy(w);
+}
+
 static void test_memslot_delete_other(struct host *host)
 {
 	struct world *w = world_create(1);
@@ -1410,6 +1493,96 @@ static void test_false_positives(struct host *host)
 	WRITE_ONCE(inv.stop, true);
 	pthread_join(thread, NULL);
 	host_probe(host);
+	world_destroy(w);
+}
+
+struct preemptor {
+	struct world *w;
+	sem_t go;
+	sem_t done;
+	uint64_t delay_ns;
+};
+
+static void *preemptor_thread(void *arg)
+{
+	struct timespec delay = {};
+	struct preemptor *p = arg;
+
+	for (;;) {
+		sem_wait(&p->go);
+		if (!p->delay_ns)
+			return NULL;
+		delay.tv_nsec = p->delay_ns;
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &delay, NULL);
+		punch(p->w, vmsa_gpa(1), 1);
+		sem_post(&p->done);
+	}
+}
+
+/* How long it takes from the request until the vCPU runs. */
+static uint64_t request_ns(struct world *w)
+{
+	const uint64_t beats = READ_ONCE(w->ctl->aps[1].beats), start = now_ns();
+
+	TEST_ASSERT_EQ(bsp_call(w, BSP_REQUEST, 1, vmsa_gpa(1), SVM_VMGEXIT_AP_CREATE), 0);
+	while (READ_ONCE(w->ctl->aps[1].beats) == beats)
+		TEST_ASSERT(now_ns() - start < WAIT_SECONDS * NSEC_PER_SEC,
+			    "vCPU 1 doesn't run");
+	return now_ns() - start;
+}
+
+/*
+ * Whoever punches the hole has the CPU of the vCPU's thread, and takes it from
+ * the thread, at any time in the course of an AP Creation.  What KVM does with
+ * preemption disabled ends in a good place for that.
+ */
+static void test_preempted(struct host *host)
+{
+	const struct sched_param fifo = { .sched_priority = 1 };
+	struct world *w = world_create(1);
+	struct preemptor p = { .w = w };
+	uint64_t max_ns = 0;
+	cpu_set_t all, one;
+	pthread_t thread;
+	int i, cpu;
+
+	TEST_ASSERT(!sched_getaffinity(0, sizeof(all), &all), "sched_getaffinity() failed");
+	for (cpu = CPU_SETSIZE - 1; !CPU_ISSET(cpu, &all); cpu--)
+		;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sem_init(&p.go, 0, 0);
+	sem_init(&p.done, 0, 0);
+	pthread_create(&thread, NULL, preemptor_thread, &p);
+	TEST_ASSERT(!pthread_setaffinity_np(thread, sizeof(one), &one) &&
+		    !pthread_setaffinity_np(w->aps[1].thread, sizeof(one), &one) &&
+		    !pthread_setschedparam(thread, SCHED_FIFO, &fifo),
+		    "Can't have a CPU and a real-time thread on it");
+
+	for (i = 0; i < NR_PREEMPT_ROUNDS; i++) {
+		TEST_ASSERT_EQ(bsp_call(w, BSP_MAKE_VMSA, 1, vmsa_gpa(1), 0), 0);
+		if (i < 10) {
+			max_ns = max(max_ns, request_ns(w));
+			ap_destroy(w, 1);
+			expect_blocks(w, 1);
+			continue;
+		}
+
+		p.delay_ns = 1 + rand_r(&seed) % max_ns;
+		sem_post(&p.go);
+		TEST_ASSERT_EQ(bsp_call(w, BSP_REQUEST, 1, vmsa_gpa(1),
+					SVM_VMGEXIT_AP_CREATE), 0);
+		sem_wait(&p.done);
+		expect_no_vmsa(w, 1);
+		ap_destroy(w, 1);
+		wait_until(read_stat(&w->aps[1], "blocking"), "vCPU 1 doesn't wait");
+		if (i % 50 == 49)
+			host_probe(host);
+	}
+
+	p.delay_ns = 0;
+	sem_post(&p.go);
+	pthread_join(thread, NULL);
 	world_destroy(w);
 }
 
@@ -1757,6 +1930,9 @@ static const struct {
 	{ 13, "memory failure in the VMSA", test_memory_failure },
 	{ 14, "one guest_memfd, two memslots, one punch", test_two_memslots },
 	{ 15, "AP created, something else invalidated", test_false_positives },
+	{ 16, "hole stays a hole", test_hole },
+	{ 17, "memslot of the VMSA comes back", test_memslot_back },
+	{ 18, "VMSA punched by who preempts its vCPU", test_preempted },
 };
 
 /* All of it gone, so are the pages.  Can there be another SNP VM? */
