@@ -70,7 +70,7 @@ qemu-series: install ## like series
 
 check-mutants: install ## take out each step of the protocol; who notices?
 	@tools/mutants/check
-	@cp build/mutants/mutants.rst Documentation/project/
+	@cp build/mutants-$(TREE)/mutants.rst Documentation/project/mutants.rst
 
 bench-snphost: qemu ## what the emulation costs
 	@tools/snphost/bench

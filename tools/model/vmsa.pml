@@ -63,8 +63,8 @@ bool	punched;		/* all invalidations are through */
 #define write_unlock()	mmu_writer = false
 
 /*
- * kvm_gmem_get_pfn(): allocates if there is a hole, under the folio's lock, and
- * fails if the file has been closed.
+ * kvm_gmem_find_pfn(): fails if the file has been closed. A hole is one that
+ * another vCPU's fault has filled by then, or there would be nothing to see.
  */
 inline lookup()
 {
@@ -96,7 +96,9 @@ inline reload()
 #ifndef NO_CLEAR_VMSA
 	vmsa_pa = NONE;
 #endif
+#if defined(NO_RECORD_GPA) || defined(NO_GPA_FIRST)
 	guest_gpa = NONE;
+#endif
 	if
 	:: gpa == NONE
 	:: else ->
@@ -114,9 +116,6 @@ inline reload()
 		:: else
 		fi;
 		read_lock();
-#ifndef NO_RECORD_GPA
-		guest_gpa = gpa;
-#endif
 #ifdef NO_SNAPSHOT
 		mmu_seq = seq;
 #endif
@@ -137,7 +136,10 @@ inline reload()
 #endif
 		fi;
 #endif
-		read_unlock()
+		read_unlock();
+#ifdef NO_GPA_FIRST
+		guest_gpa = gpa
+#endif
 	fi;
 reloaded:
 	skip
