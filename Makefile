@@ -14,7 +14,7 @@ QTREE := qemu-$(QEMU)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run check series debian tree refresh kernel kselftest compare qemu qemu-tree \
-	qemu-refresh qemu-series modules check-mutants bench-snphost docs install update
+	qemu-refresh qemu-series modules check-mutants bench bench-snphost docs install update
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ qemu-series: install ## like series
 check-mutants: install ## take out each step of the protocol; who notices?
 	@tools/mutants/check
 	@cp build/mutants-$(TREE)/mutants.rst Documentation/project/mutants.rst
+
+bench: qemu ## what a punch costs against the number of vCPUs, in instructions
+	@tools/bench/run
 
 bench-snphost: qemu ## what the emulation costs
 	@tools/snphost/bench

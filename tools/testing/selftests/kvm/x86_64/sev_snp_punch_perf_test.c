@@ -27,8 +27,7 @@
 #define VMSA_MEM	0x140000000ULL
 #define CTL_MEM		0x1c0000000ULL
 
-/* Page 0 is nobody's VMSA.  A VMSA isn't 2MiB aligned, hence the second one. */
-#define FREE_GPA	(VMSA_MEM + PAGE_SIZE)
+/* Every second page is a VMSA, and none is 2MiB aligned. */
 #define vmsa_gpa(ap)	(VMSA_MEM + (2 * (uint64_t)(ap) + 1) * PAGE_SIZE)
 
 /* Where APs say that they run. */
@@ -141,8 +140,9 @@ static int compare(const void *a, const void *b)
 
 static void measure(uint32_t nr_vcpus, enum vmsas vmsas, uint32_t rounds)
 {
-	const uint32_t hit = vmsas == VMSAS_HIT ? nr_vcpus - 1 : 0;
-	const uint64_t gpa = hit ? vmsa_gpa(hit) : FREE_GPA;
+	const uint32_t hit = vmsas == VMSAS_HIT ? (nr_vcpus + 1) / 2 : 0;
+	/* A VMSA, or the page before one, half of the others to either side. */
+	const uint64_t gpa = hit ? vmsa_gpa(hit) : vmsa_gpa(nr_vcpus / 2) - PAGE_SIZE;
 	struct kvm_vcpu **vcpus = calloc(nr_vcpus, sizeof(*vcpus));
 	uint64_t *ticks = calloc(rounds, sizeof(*ticks));
 	uint64_t offset, start;
