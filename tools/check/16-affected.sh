@@ -30,6 +30,7 @@ expect 0 "$TMP/lib"
 mkdir "$TMP/empty"
 expect 2 "$TMP/empty"
 # A word of it that is not there any more has to be missed.
-sed 's/kvm_gmem_find_pfn/kvm_gmem_none_pfn/g' "$ours/kvm.ko" > "$TMP/empty/kvm.ko"
-cp "$ours/kvm-amd.ko" "$TMP/empty/"
+for module in kvm kvm-amd; do
+	sed 's/kvm_gmem_find_pfn/kvm_gmem_none_pfn/g' "$ours/$module.ko" > "$TMP/empty/$module.ko"
+done
 expect 1 "$TMP/empty"

@@ -1395,9 +1395,9 @@ static void test_cpuid(void)
         { 1, 0, { 0x800f12, CLFLUSH / 2 }, { 0x800f12, CLFLUSH } },
         /* What this one has not */
         { 0xd, 1, { XSAVEOPT | XSAVEC | XGETBV1 | XSAVES, 0x240 },
-                  { XSAVEOPT | XGETBV1, 0x240 } },
-        { 0xd, 1, { XSAVEOPT | XGETBV1, 0x240 },
-                  { XSAVEOPT | XGETBV1, 0x240 } },
+                  { XSAVEOPT | XSAVEC | XGETBV1, 0x240 } },
+        { 0xd, 1, { XSAVEOPT | XSAVEC | XGETBV1, 0x240 },
+                  { XSAVEOPT | XSAVEC | XGETBV1, 0x240 } },
         /* None of the processor's */
         { 0x40000001, 0, { -1, -1, -1, -1 }, { -1, -1, -1, -1 } },
     };
