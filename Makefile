@@ -13,8 +13,8 @@ QTREE := qemu-$(QEMU)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run check series debian tree refresh kernel kselftest compare qemu qemu-tree \
-	qemu-refresh qemu-series modules check-mutants bench bench-snphost docs install update
+.PHONY: help run check series debian tree refresh rebase kernel kselftest compare qemu qemu-tree \
+	qemu-refresh qemu-rebase qemu-series modules check-mutants bench bench-snphost docs install update
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
