@@ -13,7 +13,7 @@ QTREE := qemu-$(QEMU)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run check series debian tree refresh rebase kernel kselftest compare qemu qemu-tree \
+.PHONY: help run check soak series debian tree refresh rebase kernel kselftest compare qemu qemu-tree \
 	qemu-refresh qemu-rebase qemu-series modules check-mutants bench bench-snphost docs install update
 
 help: ## this list
@@ -24,6 +24,9 @@ run: ## the main job: the hole in a real kernel, and closed; one verdict
 
 check: install ## everything that must hold; ends with "N passed, N failed"
 	@tools/check/run
+
+soak: install ## checks that take hours; the last result of each in Documentation/project/soak.rst
+	@tools/soak/run
 
 series: install ## export build/series/BASE/PART/*.patch and .mbx, signed off by you
 	@$(SERIES)/export.sh $(TREE)

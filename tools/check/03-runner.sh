@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The runner of the checks counts right, goes on after a failure, ends what has
 # no end, runs again only what changed, shows what a check has to say while that
-# runs, and prints TAP.
-# inputs: tools/check/run tools/series/lib.sh
+# runs, and prints TAP. "make soak" keeps what came of each check last.
+# inputs: tools/check/run tools/series/lib.sh tools/soak/run
 . "$(dirname "$0")/lib.sh"
 
 repo=$TMP/repo
@@ -58,3 +58,25 @@ LINUX=7.3.y run other
 says 'ok 1 - 05-other \([0-9]+ s\)'
 LINUX=7.3.y run other
 says 'ok 1 - 05-other \(unchanged\)'
+
+mkdir -p "$repo/tools/soak" "$repo/Documentation/project"
+cp "$TOP/tools/soak/run" "$repo/tools/soak/"
+soak() {
+	local status=0
+	BUILD=$repo/build "$repo/tools/soak/run" "$@" > "$TMP/out" || status=$?
+	tee -a "$TMP/out" < "$repo/Documentation/project/soak.rst"
+	return $status
+}
+check ../soak/10-long.sh 'echo "ten, \"hours\""'
+check ../soak/11-broken.sh 'echo the reason; exit 1'
+check ../soak/12-gone.sh 'echo was here'
+! soak || fail "a failure, and exit status 0"
+says 'ok 1 - 10-long \([0-9]+ s\)'
+says "   10-long, passed, $(date -u +%Y)-[0-9-]+, [0-9]+, \"ten, 'hours'\""
+says '   11-broken, FAILED, .*, "the reason"'
+rm "$repo/tools/soak/12-gone.sh"
+check ../soak/11-broken.sh 'echo mended'
+soak broken
+says '   10-long, passed, .*'
+says '   11-broken, passed, .*, "mended"'
+! grep 12-gone "$TMP/out" || fail "a row of a check that is no more"

@@ -55,14 +55,15 @@ compose_base() {
 }
 
 # snp_run NAME KERNEL "TEST [ARGUMENT...]"...: run the tests, one after the other,
-# on the emulated host, where they have to pass and leave no page assigned.
+# on the emulated host, where they have to pass and leave no page assigned, within
+# SNP_LIMIT seconds (900).
 snp_run() {
 	local log=$LOGS/$1.dmesg kernel=$2 test line='' files=()
 	for test in "${@:3}"; do
 		files+=(--file "${test%% *}")
 		line+="echo '${test##*/}' && /${test##*/} && "
 	done
-	"$TOP/tools/snphost/snphost" --kernel "$kernel" --rmp-audit --timeout 900 \
+	"$TOP/tools/snphost/snphost" --kernel "$kernel" --rmp-audit --timeout "${SNP_LIMIT:-900}" \
 		--log "$log" "${files[@]}" -- sh -c "$line true"
 	grep -q 'SEV-SNP enabled' "$log" || fail "the kernel did not enable SEV-SNP (log: $log)"
 }
