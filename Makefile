@@ -81,11 +81,8 @@ bench: qemu ## what a punch costs against the number of vCPUs, in instructions
 bench-snphost: qemu ## what the emulation costs
 	@tools/snphost/bench
 
-docs: install ## pictures of the race, without and with the series, in build/docs
-	@mkdir -p build/docs
-	@for msc in Documentation/project/*.msc; do \
-		png=build/docs/$$(basename $$msc .msc).png; \
-		mscgen -T png -i $$msc -o $$png && echo $$png || exit 1; done
+docs: install ## the pictures, from their sources, and the manual, in build/docs
+	@tools/docs
 
 install: ## the packages of tools/packages, if root; else what to install
 	@tools/install
