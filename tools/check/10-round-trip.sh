@@ -27,10 +27,44 @@ compose
 refresh
 diff -r "$TMP/patches" "$repo/patches" || fail "refresh is not stable"
 
-echo "3: a new test with a new file, and a commit that it can change places with"
-mkdir -p "$tree/tools/testing/selftests/kvm/x86_64"
-printf 'int main(void)\n{\n\treturn 0;\n}\n' > "$tree/tools/testing/selftests/kvm/x86_64/round_trip_test.c"
-g add -f tools/testing/selftests/kvm/x86_64/round_trip_test.c
+echo "3: a patch and a part that are another base's as well"
+shared=$repo/patches/linux-shared
+mine=$repo/patches/$BASENAME
+mkdir -p "$shared/fix"
+patch=("$mine/fix"/0001-*.patch)
+cp -L "${patch[0]}" "$shared/fix/"
+cp -rL "$mine/tests" "$shared/"
+rm -r "${patch[0]}" "$mine/tests"
+# With lines in other places, as in another base.
+sed -i -E 's/^index [0-9a-f]*/index 0123456789ab/; s/^@@ -([0-9]*)(.*) @@.*/@@ -\10\2 @@/' "$shared"/*/*.patch
+ln -s "../../linux-shared/fix/${patch[0]##*/}" "$mine/fix/"
+ln -s ../linux-shared/tests "$mine/tests"
+cp -r "$shared" "$TMP/shared"
+compose
+refresh
+[[ -L ${patch[0]} && -L $mine/tests ]] || fail "links are not kept"
+tip=$(g rev-parse HEAD)
+for edit in fix tests; do
+	for commit in $(g rev-list --reverse refs/series/base..HEAD); do
+		[[ $(g notes --ref=series show "$commit" | head -n 1) != "Part: $edit" ]] || break
+	done
+	GIT_SEQUENCE_EDITOR="sed -i '/^pick ${commit:0:7}/s/\$/\nexec git commit --amend -q --no-edit --trailer Cc:edited/'" \
+		git -C "$tree" -c core.editor=: rebase -q -i refs/series/base
+	refresh
+done
+[[ ! -L ${patch[0]} && ! -L $mine/tests && -f $mine/tests/cover ]] || fail "what was edited is another base's still"
+for patch in "$mine"/{fix,tests}/0001-*.patch; do
+	grep -q 'Cc: edited' "$patch" || fail "an edit is in no patch"
+done
+diff -r "$TMP/shared" "$shared" || fail "another base's patch was written"
+g reset -q --hard "$tip"
+refresh
+
+echo "4: a new test with a new file, and a commit that it can change places with"
+new=$(to_base tools/testing/selftests/kvm/x86_64/round_trip_test.c)
+mkdir -p "$tree/${new%/*}"
+printf 'int main(void)\n{\n\treturn 0;\n}\n' > "$tree/$new"
+g add -f "$new"
 g commit -q -m "KVM: selftests: Add a test of the round trip"
 printf '\nRound trip\n' >> "$tree/Documentation/virt/kvm/index.rst"
 printf 'A page\n' > "$tree/Documentation/virt/kvm/round-trip.rst"
@@ -43,7 +77,7 @@ grep -rqs round_trip_test.c "$repo/patches/$BASENAME/tests" || fail "the patch d
 compose
 [[ $(trees) == "$before" ]] || fail "new commits: other trees after refresh"
 
-echo "4: a commit in the middle edited with fixup"
+echo "5: a commit in the middle edited with fixup"
 mapfile -t commits < <(g rev-list --reverse refs/series/base..HEAD)
 target=${commits[0]}
 mapfile -t files < <(g show --format= --name-only "$target")
@@ -59,12 +93,12 @@ compose
 [[ $(trees) == "$before" ]] || fail "edited commit: other trees after refresh"
 grep -q 'round trip' "$repo"/patches/"$BASENAME"/*/0001-*.patch || fail "the edit is in no patch"
 
-echo "5: a whole file edited, in its home, with nothing else"
+echo "6: a whole file edited, in its home, with nothing else"
 echo '/* at home */' >> "$repo/tools/testing/selftests/kvm/x86_64/round_trip_test.c"
 compose
-grep -q 'at home' "$tree/tools/testing/selftests/kvm/x86_64/round_trip_test.c" || fail "the edit did not reach the tree"
+grep -q 'at home' "$tree/$new" || fail "the edit did not reach the tree"
 
-echo "6: two commits reordered"
+echo "7: two commits reordered"
 GIT_SEQUENCE_EDITOR="sed -i '1{h;d};2{G}'" git -C "$tree" rebase -q -i HEAD~2
 refresh
 before=$(trees)
@@ -73,7 +107,7 @@ compose
 last=("$repo"/patches/"$BASENAME"/tests/*.patch)
 grep -q 'round_trip_test.c' "${last[-1]}" || fail "the order did not change"
 
-echo "7: what is not in patches/ yet is not thrown away"
+echo "8: what is not in patches/ yet is not thrown away"
 echo "/* mine */" >> "$tree/virt/kvm/kvm_main.c"
 g commit -q -a -m "KVM: Mine"
 echo "# more" >> "$repo/tools/testing/selftests/kvm/x86_64/round_trip_test.c"

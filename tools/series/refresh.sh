@@ -7,6 +7,9 @@
 # here and is named in the patch; every other change goes into the patch.
 # A commit stays in the part it came from; a new one belongs to "tests" if it
 # touches selftests and documentation only, else to "fix", or to the first part.
+#
+# A patch, or a part, that is a link is another base's as well. It stays a link as
+# long as it is the same but for where in the base its lines are.
 . "$(dirname "$0")/lib.sh"
 
 [[ $# -eq 1 ]] || die "usage: refresh.sh BASE"
@@ -140,19 +143,45 @@ for commit in "${commits[@]}"; do
 	parent=$new
 done
 
+# gist PATCH...: all that is in them but for where in the base their lines are.
+gist() { printf '%s\n' "${@##*/}"; sed -E '/^index /d; s/^@@ .*/@@/' "$@"; }
+own() { say "$BASE: ${1#"$TOP"/patches/"$BASE"/} is its own now, and no link to $(readlink "$1")"; }
+
 # Everything is known to be good: install it.
 declare -A named_before=()
 for part in "${parts[@]}"; do
 	dir=$TOP/patches/$BASE/$part
+	if [[ -L $dir ]]; then
+		! cmp -s <(gist "$out/$part"/*.patch) <(gist "$dir"/*.patch) || continue
+		own "$dir"
+		cp -r "$dir/" "$TMP/own"
+		rm "$dir"
+		mv "$TMP/own" "$dir"
+	fi
 	mkdir -p "$dir"
+	for patch in "$out/$part"/*.patch; do
+		name=${patch##*/}
+		link=("$dir"/[0-9]*-"${name#*-}")
+		[[ -L ${link[0]:-} ]] || continue
+		if cmp -s <(gist "$patch" | sed 1d) <(gist "${link[0]}" | sed 1d); then
+			cp -P --remove-destination "${link[0]}" "$patch"
+		else
+			own "${link[0]}"
+		fi
+	done
 	for patch in "$dir"/*.patch; do
 		while read -r path; do
 			named_before[$path]=1
 		done < <(whole_files "$patch")
-		[[ -e $out/$part/${patch##*/} ]] || rm "$patch"
+		[[ -e $out/$part/${patch##*/} || -L $out/$part/${patch##*/} ]] || rm "$patch"
 	done
 	for patch in "$out/$part"/*.patch; do
-		cmp -s "$patch" "$dir/${patch##*/}" || cp "$patch" "$dir/"
+		there=$dir/${patch##*/}
+		if [[ -L $patch || -L $there ]]; then
+			cp -P --remove-destination "$patch" "$there"
+		else
+			cmp -s "$patch" "$there" || cp "$patch" "$there"
+		fi
 	done
 done
 for path in "${!whole_blob[@]}"; do
