@@ -3,10 +3,18 @@
 # The exported mailboxes, taken by git am, b4 am and b4 shazam on a fresh base,
 # give the composed tree. What b4 sends of the exported branches are the exported
 # mails. A second version says what is new, and to which mail it belongs.
-# inputs: patches arch include virt tools/testing tools/series tools/check/mail.py tools/install tools/packages Makefile Documentation bases .b4-config
+# The mails are looked at for each kernel there is, the rest is done with one.
+# inputs: patches arch include virt tools/testing tools/series tools/check/mail.py tools/install tools/packages Makefile Documentation bases newer .b4-config
+# limit: 1800
 . "$(dirname "$0")/lib.sh"
 
 command -v b4 > /dev/null || skip "no b4"
+if [[ ${1:-} != mails ]]; then
+	for other in "$TOP"/tools/series/bases/linux-*; do
+		[[ ${other##*/} == "$BASENAME" ]] || LINUX=${other##*/linux-} PARTS='' LINUX_SRC='' "$0" mails
+	done
+fi
+echo "$BASENAME"
 repo=$TMP/repo
 copy_with_tree "$repo"
 export BUILD=$repo/build
@@ -77,6 +85,7 @@ for part in "${parts[@]}"; do
 	sent "$part"
 done
 
+[[ ${1:-} != mails ]] || exit 0
 echo "a second version"
 part=${parts[0]} other=${parts[-1]}
 first=$(sed -n 's/^Message-Id: //p' "$series/$part/0000-cover-letter.patch")

@@ -15,7 +15,7 @@ expect() {
 compose_base "$BASENAME"
 ours=$("$TOP/tools/kernel/modules.sh" "$BASENAME")
 expect 0 "$ours"
-for base in linux-6.12.y linux-7.3.y; do
+for base in linux-6.12.y linux-7.2.y linux-7.3.y; do
 	expect 1 "$("$TOP/tools/snphost/debian-kernel.sh" "$base")"
 done
 # Mainline's fix is seen to be there.
