@@ -22,7 +22,7 @@ stand_in() {
 	chmod +x "$repo/$1"
 }
 export ARCHIVE=$TMP/archive
-echo 'grep -E "^$2 " "$ARCHIVE" || true' | stand_in tools/series/apt.sh
+stand_in tools/series/apt.sh <<< 'awk -v name="^$2\$" -v suite="$3" '\''$1 ~ name && $3 == suite { print $1, $2 }'\'' "$ARCHIVE"'
 echo : | stand_in tools/install
 cp "$repo/tools/series/compose.sh" "$repo/tools/series/compose-linux.sh"
 stand_in tools/series/compose.sh <<< '[[ $1 == qemu-* ]] || exec "${0%.sh}-linux.sh" "$@"'
@@ -71,21 +71,21 @@ END
 v=$(git -C "$BUILD/$BASENAME" show refs/series/base:Makefile |
 	awk '$2 == "=" && /^(VERSION|PATCHLEVEL|SUBLEVEL) / { v = v s $3; s = "." } END { print v }')
 older=${v%.*}.$((${v##*.} - 1)) newer=${v%.*}.$((${v##*.} + 1))
-# there VERSION [dies]: the archive has that binary.
+# there VERSION [dies [SUITE]]: the archive has that binary.
 there() {
-	local release=$1+deb12-amd64
+	local release=$1+${3:-own}-amd64
 	mkdir -p "$binaries/$release"
 	: > "$binaries/$release/modules.order"
 	echo "$release" > "$binaries/$release/bzImage"
 	[[ -z ${2:-} ]] || echo "$2" > "$binaries/$release/$2"
-	echo "linux-image-$release $1-1" >> "$ARCHIVE"
+	echo "linux-image-$release $1-1 ${3:-own}" >> "$ARCHIVE"
 }
 # world WHAT: from here on it is so, as far as said after this.
 world() {
 	echo "== $1"
 	rm -rf "$binaries"
 	: > "$ARCHIVE"
-	cp "$TMP/base" "$bases"
+	sed 's/^suite .*/suite own trixie/' "$TMP/base" > "$bases"
 }
 # says STATUS TEXT...: the main job ends so, and says this.
 says() {
@@ -103,7 +103,7 @@ own_build="no binary with the hole any more: our own build of $v without the ser
 world "as it is today"
 there "$v" dies
 there "$older" dies
-says 0 "^$v\+deb12-amd64, without the series" "^  case .* $v\+deb12-amd64 +the same, our two modules" \
+says 0 "^$v\+own-amd64, without the series" "^  case .* $v\+own-amd64 +the same, our two modules" \
 	"VERDICT: broken without the series, whole with it \(10 of 10 cases\)"
 ! grep -q "^The " "$TMP/out" || fail "a note, and nothing to note"
 
@@ -112,11 +112,23 @@ there "$newer" dies
 there "$v" dies
 says 0 "^The binary is $newer, the source that the series is on is $v" "VERDICT: broken without"
 
+world "the newest is in another suite, and something is in both"
+there "$v" dies
+there "$v" dies trixie
+there "$newer" dies trixie
+there "$newer" dies
+there "$older" dies trixie
+says 0 "^$newer\+own-amd64, without the series"
+world "the newest is in another suite only"
+there "$v" dies
+there "$newer" dies trixie
+says 0 "^$newer\+trixie-amd64, without the series"
+
 world "fixed upstream, and the archive has an older binary"
 echo "fixed $newer" >> "$bases"
 there "$newer"
 there "$v" dies
-says 0 "^$v\+deb12-amd64, without the series" "^$newer, as it is: all cases" \
+says 0 "^$v\+own-amd64, without the series" "^$newer, as it is: all cases" \
 	"VERDICT: closed upstream in $newer: broken before, whole since \(10 of 10 cases\)"
 
 world "fixed upstream, and the archive has no older binary"
@@ -141,7 +153,7 @@ world "the source has the fix"
 sed -i 's/^has  *fix  *\([^ ]*\) .*/has fix \1 kvm/' "$bases"
 there "$v"
 there "$older" dies
-says 0 "^$older\+deb12-amd64, without the series" "^$v, as it is: all cases" "VERDICT: closed upstream in $v: broken before, whole since"
+says 0 "^$older\+own-amd64, without the series" "^$v, as it is: all cases" "VERDICT: closed upstream in $v: broken before, whole since"
 
 world "the source has the fix, and nothing is left that has not"
 sed -i 's/^has  *fix  *\([^ ]*\) .*/has fix \1 kvm/' "$bases"

@@ -5,8 +5,8 @@
 # Have the base as one commit, and print that. It comes from the package that the
 # base names, into the cache, or from the tree in LINUX_SRC or QEMU_SRC, into a
 # git directory under build/. A package that is there already is used as it is;
-# --update looks for a newer. The base is the newest that its suites have; with
-# --version it is, this once, that version of the package.
+# --update looks for a newer. The base is the newest that its suites have, the same
+# from the first of them; with --version it is, this once, that version of the package.
 . "$(dirname "$0")/lib.sh"
 
 [[ $# -ge 1 ]] || die "usage: base.sh BASE [--update | --version VERSION]"
@@ -76,7 +76,7 @@ from_package() {
 			done
 			[[ -n $suite ]] || die "no $BASE_PACKAGE $version in: $BASE_SUITE"
 		else
-			found=$(newest_of "$BASE_PACKAGE")
+			found=$(in_suites "$BASE_PACKAGE" | newest)
 			[[ -n $found ]] || die "the archive has no package $BASE_PACKAGE in: $BASE_SUITE"
 			read -r version suite _ <<< "$found"
 		fi

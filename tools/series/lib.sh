@@ -173,20 +173,39 @@ to_here() {
 	return 1
 }
 
-# newest_of PATTERN: the newest of such packages in all suites of the base, as
-# "VERSION SUITE NAME"; nothing if there is none.
-newest_of() {
-	local suite
-	for suite in $BASE_SUITE; do
-		"$TOP/tools/series/apt.sh" list "$1" "$suite" | awk -v s="$suite" '{ print $2, s, $1 }' || return
-	done | sort -V | tail -n 1
-}
-
 # upstream_version VERSION: that of a package or of a release, as upstream has it.
 upstream_version() { echo "${1%%[-+~]*}"; }
 
 # not_before VERSION VERSION: the first is the same or newer.
 not_before() { [[ $(printf '%s\n' "$1" "$2" | sort -V | tail -n 1) == "$1" ]]; }
+
+# newest: of lines "VERSION SUITE ...", the one with the newest version. If upstream
+# it is the same in several suites, that of the suite that comes first is taken.
+newest() {
+	local line best='' version suite best_version at
+	while read -r line; do
+		read -r version suite _ <<< "$line"
+		if [[ -n $best ]]; then
+			read -r best_version at _ <<< "$best"
+			if [[ $suite == "$at" ]]; then
+				not_before "$version" "$best_version" || continue
+			else
+				! not_before "$(upstream_version "$best_version")" "$(upstream_version "$version")" || continue
+			fi
+		fi
+		best=$line
+	done
+	echo "$best"
+}
+
+# in_suites PATTERN: such packages in all suites of the base, as lines "VERSION SUITE
+# NAME".
+in_suites() {
+	local suite
+	for suite in $BASE_SUITE; do
+		"$TOP/tools/series/apt.sh" list "$1" "$suite" | awk -v s="$suite" '{ print $2, s, $1 }' || return
+	done
+}
 
 # whole_files PATCH: the paths in the "Whole-files:" list of its notes.
 whole_files() {

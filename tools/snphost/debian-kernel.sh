@@ -30,14 +30,14 @@ case ${2:-} in
 esac
 series=${BASE_PACKAGE#linux-source-}
 
-# The newest of the releases on standard input, one to a line.
-newest() {
-	local release
-	sort -V | while read -r release; do
+# asked_for: those of the lines "RELEASE SUITE" that may be taken.
+asked_for() {
+	local release suite
+	while read -r release suite; do
 		[[ -z $only || $release == "$only" ]] || continue
 		[[ -z $before ]] || ! not_before "$(upstream_version "$release")" "$before" || continue
-		echo "$release"
-	done | tail -n 1
+		echo "$release $suite"
+	done
 }
 mkdir -p "$cache"
 one_at_a_time "$CACHE/debian-kernel"
@@ -47,16 +47,12 @@ case ${2:-} in
 *) release= ;;
 esac
 if [[ ! -e $cache/$release/modules.order ]]; then
-	for suite in $BASE_SUITE; do
-		"$TOP/tools/series/apt.sh" list "linux-image-${series//./\\.}\.[0-9]+(\+[a-z0-9.]+)?-amd64" "$suite" |
-			sed "s/^linux-image-\([^ ]*\) .*/\1 $suite/" >> "$TMP/there"
-	done
-	release=$(cut -d' ' -f1 "$TMP/there" | newest)
+	in_suites "linux-image-${series//./\\.}\.[0-9]+(\+[a-z0-9.]+)?-amd64" > "$TMP/there"
+	read -r release suite <<< "$(awk '{ sub("linux-image-", "", $3); print $3, $2 }' "$TMP/there" | asked_for | newest)"
 	if [[ -z $release ]]; then
 		echo "${0##*/}: the archive has no kernel ${only:-$series}${before:+ before $before} in: $BASE_SUITE" >&2
 		exit 3
 	fi
-	suite=$(awk -v r="$release" '$1 == r { print $2; exit }' "$TMP/there")
 fi
 # found: print where it is.
 found() {
