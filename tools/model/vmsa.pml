@@ -1,33 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The life of a guest-provided VMSA, as an exhaustive model for spin.
+ * The life of guest-provided VMSAs, as an exhaustive model for spin.
  *
  * The tasks, in all interleavings:
- *  - vcpu:    the run loop of vcpu_enter_guest(), KVM_REQ_VMSA_PAGE_RELOAD and
- *             __sev_snp_reload_vmsa()
- *  - puncher: PUNCH_HOLE twice, then close of the guest_memfd: each of them
+ *  - vcpu:    two of them, which share one page: taking on the VMSA, the run loop
+ *             of vcpu_enter_guest(), KVM_REQ_VMSA_PAGE_RELOAD and the reload
+ *  - puncher: PUNCH_HOLE, then close of the guest_memfd: each of them
  *             kvm_gmem_invalidate_begin() with sev_gmem_invalidate_range(),
  *             the memory is freed, kvm_gmem_invalidate_end()
- *  - kicker:  kvm_vcpu_kick() by somebody else, which does not wait
+ *  - kicker:  kvm_vcpu_kick() of the first vCPU by somebody else, which does not
+ *             wait
  *
  * What may never happen:
  *  - a page is returned to the host while a CPU is in the guest on it
  *    (RMPUPDATE would say FAIL_INUSE),
  *  - a CPU enters the guest on a page that has been returned, or without VMSA,
- *  - the vCPU is left with nothing to do while its VMSA could be resolved.
+ *  - a vCPU is left with nothing to do while its VMSA could be resolved,
+ *  - the index of VMSAs is changed while somebody else walks or changes it.
  *
  * spin explores sequentially consistent executions.  Where code relies on a
  * barrier, taking the barrier away is modelled as both orders being possible.
  *
  * Each step of the protocol can be left out with -DNO_<STEP>, see the names
  * below; "run", beside this file, runs the model whole and without each of them,
- * which has to fail.
+ * which has to fail.  With -DLOCKLESS there is no index: the hook looks at each
+ * vCPU, which writes its GPA without mmu_lock.
  */
 
-#define ROUNDS	3		/* invalidations, the last one closes the file */
+#define VCPUS	2
+#define ROUNDS	2		/* invalidations, the last one closes the file */
 #define PAGES	5		/* the first, one more for each round, one to spare */
-#define NONE	255		/* INVALID_PAGE, and "no GPA" */
-#define GPA	7		/* the only GPA that matters */
+#define NONE	255		/* INVALID_PAGE */
 
 mtype = { OUTSIDE, IN, EXITING };
 
@@ -37,30 +40,68 @@ bool	mmu_writer;
 byte	in_progress;
 byte	seq;
 
-/* guest_memfd: the page that backs GPA, NONE is a hole */
+/* guest_memfd: the page that backs the GPA, NONE is a hole */
 byte	cache = 0;
 byte	fresh = 1;		/* the next page of the page allocator */
 bool	freed[PAGES];
 bool	closed;			/* slot->gmem.file is NULL */
 
-/* struct kvm_vcpu, written by the vCPU only but for the request and the mode */
-bool	request;		/* KVM_REQ_VMSA_PAGE_RELOAD */
-mtype	mode = OUTSIDE;
-byte	guest_gpa = GPA;	/* snp_guest_vmsa_gpa */
-byte	vmsa_pa = 0;		/* control.vmsa_pa */
+/* The index, and the GPA with it: is the VMSA of this vCPU in there? */
+bool	tracked[VCPUS];
+byte	index_users;		/* tasks that walk or change it */
 
-/* the CPU */
-bool	in_guest;
-byte	in_use = NONE;		/* VMSA that the CPU runs on */
-bool	irqs_off;		/* from before IN_GUEST_MODE until after the VM-Exit */
-bool	ipi;			/* pending */
-bool	failed;			/* KVM_RUN ended with KVM_EXIT_FAIL_ENTRY */
+/* struct kvm_vcpu, written by the vCPU only but for the request and the mode */
+bool	request[VCPUS];		/* KVM_REQ_VMSA_PAGE_RELOAD */
+mtype	mode[VCPUS] = OUTSIDE;
+byte	vmsa_pa[VCPUS] = NONE;	/* control.vmsa_pa */
+
+/* the CPUs, one for each vCPU */
+byte	in_use[VCPUS] = NONE;	/* the VMSA that the CPU is in the guest on */
+bool	irqs_off[VCPUS];	/* from before IN_GUEST_MODE until after the VM-Exit */
+bool	ipi[VCPUS];		/* pending */
 bool	punched;		/* all invalidations are through */
 
 #define read_lock()	atomic { !mmu_writer -> mmu_readers++ }
 #define read_unlock()	mmu_readers--
 #define write_lock()	atomic { !mmu_writer && mmu_readers == 0 -> mmu_writer = true }
 #define write_unlock()	mmu_writer = false
+
+inline use_index()
+{
+	atomic {
+#ifndef LOCKLESS
+		index_users++;
+		assert(index_users == 1);
+#endif
+		skip
+	}
+}
+
+inline leave_index()
+{
+	atomic {
+#ifndef LOCKLESS
+		index_users--;
+#endif
+		skip
+	}
+}
+
+/* sev_snp_track_vmsa() */
+inline track(on)
+{
+#if !defined(LOCKLESS) && !defined(NO_INDEX_LOCK)
+	write_lock();
+#endif
+	use_index();
+#ifndef NO_RECORD_GPA
+	tracked[id] = on;
+#endif
+	leave_index();
+#if !defined(LOCKLESS) && !defined(NO_INDEX_LOCK)
+	write_unlock();
+#endif
+}
 
 /*
  * kvm_gmem_find_pfn(): fails if the file has been closed. A hole is one that
@@ -92,130 +133,123 @@ inline snapshot()
 
 inline reload()
 {
-	gpa = guest_gpa;
 #ifndef NO_CLEAR_VMSA
-	vmsa_pa = NONE;
+	vmsa_pa[id] = NONE;
 #endif
-#if defined(NO_RECORD_GPA) || defined(NO_GPA_FIRST)
-	guest_gpa = NONE;
+#ifdef NO_RMB
+	if
+	:: true -> snapshot(); lookup()
+	:: true -> lookup(); snapshot()
+	fi;
+#else
+	snapshot();
+	lookup();
 #endif
 	if
-	:: gpa == NONE
+	:: page == NONE
 	:: else ->
-#ifdef NO_RMB
-		if
-		:: true -> snapshot(); lookup()
-		:: true -> lookup(); snapshot()
-		fi;
-#else
-		snapshot();
-		lookup();
-#endif
-		if
-		:: page == NONE -> goto reloaded
-		:: else
-		fi;
 		read_lock();
 #ifdef NO_SNAPSHOT
 		mmu_seq = seq;
 #endif
 #ifdef NO_RETRY
-		vmsa_pa = page;
+		vmsa_pa[id] = page;
 #else
 		if
 		:: in_progress > 0 || seq != mmu_seq ->
 #ifdef NO_REREQUEST
 			skip
 #else
-			request = true
+			request[id] = true
 #endif
 		:: else ->
-			vmsa_pa = page
+			vmsa_pa[id] = page
 #ifdef NO_RECORD_GPA_ON_COMMIT
-			; guest_gpa = NONE
+			; tracked[id] = false
 #endif
 		fi;
 #endif
-		read_unlock();
-#ifdef NO_GPA_FIRST
-		guest_gpa = gpa
-#endif
+		read_unlock()
 	fi;
-reloaded:
-	skip
+#ifdef NO_GPA_FIRST
+	if
+	:: !tracked[id] -> track(true)
+	:: else
+	fi;
+#endif
 }
 
-active proctype vcpu()
+active [VCPUS] proctype vcpu()
 {
-	byte gpa, page, mmu_seq;
+	byte id, page, mmu_seq;
 	bool early;
+
+	id = _pid;
+	/* Takes on its VMSA, and has it loaded. */
+#ifndef NO_GPA_FIRST
+	track(true);
+#endif
+	request[id] = true;
 
 enter:	/* bounded by what the others do: nobody re-enters for nothing */
 	if
-	:: request -> request = false; reload()
+	:: request[id] -> request[id] = false; reload()
 	:: else
 	fi;
 
-	irqs_off = true;
+	irqs_off[id] = true;
 #ifdef NO_MODE_BARRIER
 	if
-	:: true -> mode = IN; early = request
-	:: true -> early = request; mode = IN
+	:: true -> mode[id] = IN; early = request[id]
+	:: true -> early = request[id]; mode[id] = IN
 	fi;
 #else
-	mode = IN;
-	early = request;
+	mode[id] = IN;
+	early = request[id];
 #endif
 	if
-	:: early || mode == EXITING ->
-		mode = OUTSIDE;
-		irqs_off = false;
+	:: early || mode[id] == EXITING ->
+		atomic { mode[id] = OUTSIDE; irqs_off[id] = false; early = false };
 		goto enter
 	:: else
 	fi;
 
 #ifndef NO_ENTRY_CHECK
 	if
-	:: vmsa_pa == NONE ->
-		failed = true;
-		mode = OUTSIDE;
-		irqs_off = false;
+	:: vmsa_pa[id] == NONE ->
+		/* KVM_RUN may fail only if there is no VMSA to be had. */
+		assert(closed);
+		atomic { mode[id] = OUTSIDE; irqs_off[id] = false };
 		goto done
 	:: else
 	fi;
 #endif
 	/* VMRUN: the CPU reads the VMCB and marks the VMSA as in use, at once. */
 	atomic {
-		assert(vmsa_pa != NONE);
-		assert(!freed[vmsa_pa]);
-		in_use = vmsa_pa;
-		in_guest = true
+		assert(vmsa_pa[id] != NONE);
+		assert(!freed[vmsa_pa[id]]);
+		in_use[id] = vmsa_pa[id]
 	}
 	/* The guest spins: only an interrupt makes it exit, or nothing ever. */
 	if
-	:: ipi
-	:: punched && !ipi
+	:: ipi[id]
+	:: punched && !ipi[id]
 	fi;
-	atomic {
-		in_guest = false;
-		in_use = NONE
-	}
-	mode = OUTSIDE;
-	irqs_off = false;
+	in_use[id] = NONE;
+	atomic { mode[id] = OUTSIDE; irqs_off[id] = false };
 	if
-	:: punched && !request -> skip
+	:: punched && !request[id] -> skip
 	:: else -> goto enter
 	fi;
-done:	/* KVM_RUN may fail only if there is no VMSA to be had. */
-	assert(!failed || closed)
+done:	skip
 }
 
-
-/* The CPU takes an IPI when interrupts are on; in the guest it exits first. */
+/* A CPU takes an IPI when interrupts are on; in the guest it exits first. */
 active proctype irq()
 {
 end:	do
-	:: atomic { ipi && !irqs_off -> ipi = false }
+	:: atomic { ipi[0] && !irqs_off[0] -> ipi[0] = false }
+	:: atomic { ipi[1] && !irqs_off[1] -> ipi[1] = false }
 	od
 }
 
@@ -223,50 +257,68 @@ end:	do
 active proctype kicker()
 {
 	if
-	:: atomic { mode == IN -> mode = EXITING };
-	   ipi = true
+	:: atomic { mode[0] == IN -> mode[0] = EXITING };
+	   ipi[0] = true
 	:: skip
+	fi
+}
+
+/* The request, and who needs an IPI: KVM_REQ_OUTSIDE_GUEST_MODE. */
+inline request_vcpu(v)
+{
+	if
+	:: tracked[v] ->
+#ifndef NO_REQUEST
+		request[v] = true;
+#endif
+		atomic {
+			if
+#ifdef KICK_IN_GUEST_ONLY
+			:: mode[v] == IN -> needs_ipi[v] = true
+#else
+			:: mode[v] != OUTSIDE -> needs_ipi[v] = true
+#endif
+			:: else
+			fi;
+			if
+			:: mode[v] == IN -> mode[v] = EXITING
+			:: else
+			fi
+		}
+	:: else
 	fi
 }
 
 inline invalidate_hook()
 {
+	use_index();
+	request_vcpu(0);
+#ifdef NO_SECOND_HIT
 	if
-	:: guest_gpa == GPA ->
-#ifndef NO_REQUEST
-		request = true;
-#endif
-#ifndef NO_KICK
-		/* KVM_REQ_OUTSIDE_GUEST_MODE */
-		atomic {
-			seen = mode;
-			if
-			:: mode == IN -> mode = EXITING
-			:: else
-			fi
-		};
-		if
-#ifdef KICK_IN_GUEST_ONLY
-		:: seen == IN ->
-#else
-		:: seen != OUTSIDE ->
-#endif
-			ipi = true;
-#ifndef NO_WAIT
-			!ipi		/* smp_call_function_many(wait) */
-#endif
-		:: else
-		fi
-#endif
-		skip
+	:: !tracked[0] -> request_vcpu(1)
 	:: else
-	fi
+	fi;
+#else
+	request_vcpu(1);
+#endif
+	leave_index();
+#ifndef NO_KICK
+	/* smp_call_function_many(wait) */
+	atomic {
+		ipi[0] = ipi[0] || needs_ipi[0];
+		ipi[1] = ipi[1] || needs_ipi[1]
+	};
+#ifndef NO_WAIT
+	(!needs_ipi[0] || !ipi[0]) && (!needs_ipi[1] || !ipi[1]);
+#endif
+#endif
+	atomic { needs_ipi[0] = false; needs_ipi[1] = false }
 }
 
 active proctype puncher()
 {
 	byte round, old;
-	mtype seen;
+	bool needs_ipi[VCPUS];
 
 	do
 	:: round < ROUNDS ->
@@ -288,7 +340,7 @@ active proctype puncher()
 			cache = NONE;
 			if
 			:: old != NONE ->
-				assert(!(in_guest && in_use == old));
+				assert(in_use[0] != old && in_use[1] != old);
 				freed[old] = true
 			:: else
 			fi
