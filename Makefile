@@ -74,6 +74,7 @@ qemu-series: install ## like series
 check-mutants: install ## take out each step of the protocol; who notices?
 	@tools/mutants/check
 	@cp build/mutants-$(TREE)/mutants.rst Documentation/project/mutants.rst
+	@tools/mutants/matrix > Documentation/project/mutants.svg
 
 bench: qemu ## what a punch costs against the number of vCPUs, in instructions
 	@tools/bench/run
