@@ -36,10 +36,11 @@ TIME_LIMIT=180 SNPHOST_QEMU=$qemu watch "$TOP/tools/snphost/tests/run" || fail "
 cd "${qemu%/*}" || exit
 QTEST_QEMU_BINARY=$qemu watch tests/qtest/amd-psp-test --tap -k || fail "the qtest"
 # Not all cases, but all ways to lose the page.
-test=sev_snp_vmsa_punch_hole_test
+told=--i-know-it-may-kill-the-host
 SNPHOST_QEMU=$qemu watch "$TOP/tools/snphost/snphost" --kernel "$bzimage" --rmp-audit --timeout 1500 \
-	--file "$ours/$test" --file "$upstreams/sev_smoke_test" \
-	-- sh -c "/sev_smoke_test && /$test --i-know-it-may-kill-the-host -c 1 -c 2 -c 6 -c 7 -c 8" || fail "a real kernel"
+	--file "$ours/sev_snp_vmsa_punch_hole_test" --file "$ours/sev_snp_vmsa_stress_test" \
+	--file "$upstreams/sev_smoke_test" \
+	-- sh -c "/sev_smoke_test && /sev_snp_vmsa_punch_hole_test $told -c 2 && /sev_snp_vmsa_stress_test $told -c 1 -c 6 -c 7 -c 8" || fail "a real kernel"
 
 # They have to see faults that are put in.
 ! QEMU_BUILD=${qemu%/*} MUTANTS=$TOP/tools/check/sanitizers.list \

@@ -74,7 +74,7 @@ done
 cat > "$pack/README" <<-EOF
 	KVM selftests for SEV-SNP, static.  As root on an SEV-SNP host (/dev/sev, kvm_amd.sev_snp=Y):
 	./run_kselftest.sh runs all, kvm/NAME runs one.  Exit status 0: passed, 4: skipped, with the reason.
-	What may kill a host whose kernel lacks the fix is skipped unless it is run by hand with
+	What may kill a host whose kernel lacks the fix is not among all, and skips unless it is told
 	--i-know-it-may-kill-the-host.
 EOF
 tar cz -C "$TMP" --owner=0 --group=0 -f "$BUILD/kvm-snp-vmsa-selftests-$1.tar.gz" kvm-snp-vmsa-selftests

@@ -8,5 +8,5 @@
 make_qemu
 kernel=$(make_kernel "$BASENAME" debug)
 tests=$(make_tests "$BASENAME")
-SNP_LIMIT=6000 snp_run soak-chaos "$kernel" "$tests/sev_snp_vmsa_punch_hole_test --i-know-it-may-kill-the-host -c 10 -t 1200"
-echo "case 10 of sev_snp_vmsa_punch_hole_test for 1200 s on $LINUX with debugging"
+SNP_LIMIT=6000 snp_run soak-chaos "$kernel" "$tests/sev_snp_vmsa_stress_test --i-know-it-may-kill-the-host -c 10 -t 1200"
+echo "case 10 of sev_snp_vmsa_stress_test for 1200 s on $LINUX with debugging"

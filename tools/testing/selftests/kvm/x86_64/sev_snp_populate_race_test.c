@@ -9,17 +9,11 @@
  * and the host gets an RMP #PF in the kernel.  If it doesn't, then one of them
  * comes first, and the other one finds that it has nothing to do.
  *
- *	sev_snp_populate_race_test --i-know-it-may-kill-the-host [-c case]...
- *				   [-n rounds] [-s seed]
- *
- * Takes some seconds, and root; -n 3000 is for those who have more time.  "-l"
- * lists the cases.  On a kernel without the fix any of cases 1 to 4 may kill
- * the host, with panic_on_oops, or the process and hang.
- *
- * Each case runs in a process of its own.
+ * It takes some seconds; -n 3000 is for those who have more time.  On a kernel
+ * without the fix any of cases 1 to 4 may kill the host, with panic_on_oops, or
+ * the process and hang.
  */
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -27,10 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/userfaultfd.h>
 
@@ -38,6 +29,7 @@
 #include "kvm_util.h"
 #include "processor.h"
 #include "snp.h"
+#include "snp_cases.h"
 
 #define MEM_SLOT	1
 #define CTL_SLOT	2
@@ -51,25 +43,14 @@
 #define mem_gpa(nr)	(MEM + (1 + (nr) % (MEM_NPAGES - 1)) * PAGE_SIZE)
 
 /* A hang is a failure.  Generous, the host may be slow. */
-#define CASE_SECONDS	120
 #define LATE_SECONDS	20
-
-/* What the boot vCPU can be told to do. */
-enum {
-	BSP_READ,
-	BSP_CREATE_AP,
-};
 
 /* Memory that the host shares with the guest. */
 struct ctl {
-	uint64_t cmd;
-	uint64_t gpa;
-	uint64_t value;
-	uint64_t not_validated;
-	uint64_t ret;
+	gpa_t gpa;
+	u64 not_validated;
 };
 
-static unsigned int seed;
 static unsigned int nr_rounds = 200;
 
 /*
@@ -89,24 +70,11 @@ static void guest_vc_handler(struct ex_regs *regs)
 	snp_vc_handler(regs);
 }
 
-static void guest_bsp(void)
+static u64 guest_read(gpa_t gpa)
 {
-	struct ctl *ctl = guest_ctl;
-
-	snp_guest_init(0);
-
-	for (;;) {
-		GUEST_SYNC(0);
-
-		switch (READ_ONCE(ctl->cmd)) {
-		case BSP_READ:
-			ctl->value = READ_ONCE(*(uint64_t *)ctl->gpa);
-			break;
-		case BSP_CREATE_AP:
-			ctl->ret = snp_ap_creation(SVM_VMGEXIT_AP_CREATE, 1, ctl->gpa);
-			break;
-		}
-	}
+	guest_ctl->gpa = gpa;
+	guest_ctl->not_validated = 0;
+	return READ_ONCE(*(u64 *)gpa);
 }
 
 /*
@@ -117,62 +85,8 @@ struct world {
 	struct kvm_vm *vm;
 	struct kvm_vcpu *vcpus[2];
 	struct ctl *ctl;
-	uint64_t *src;
+	u64 *src;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
-}
-
-/* Done for the sake of the EINTR that it brings about. */
-static void sigusr1_handler(int sig)
-{
-}
-
-static unsigned long read_taint(void)
-{
-	unsigned long taint;
-	FILE *f;
-
-	f = fopen("/proc/sys/kernel/tainted", "r");
-	TEST_ASSERT(f && fscanf(f, "%lu", &taint) == 1,
-		    "Can't read /proc/sys/kernel/tainted");
-	fclose(f);
-	return taint;
-}
-
-static void bsp_run(struct world *w)
-{
-	struct ucall uc;
-	int r;
-
-	do {
-		r = snp_vcpu_run(w->vcpus[0]);
-	} while (r && errno == EINTR);
-	TEST_ASSERT(!r, "KVM_RUN of the boot vCPU failed, errno %d", errno);
-
-	switch (snp_get_ucall(w->vcpus[0], &uc)) {
-	case UCALL_SYNC:
-		break;
-	case UCALL_ABORT:
-		REPORT_GUEST_ASSERT(uc);
-	default:
-		TEST_FAIL("Boot vCPU: unexpected exit: %s",
-			  exit_reason_str(w->vcpus[0]->run->exit_reason));
-	}
-}
-
-static void bsp_call(struct world *w, uint64_t cmd, uint64_t gpa)
-{
-	w->ctl->cmd = cmd;
-	w->ctl->gpa = gpa;
-	w->ctl->not_validated = 0;
-	bsp_run(w);
-}
 
 /*
  * After LAUNCH_FINISH the firmware takes no more pages, but KVM asks it, and
@@ -184,7 +98,7 @@ static struct world *world_create(bool finished)
 	struct world *w = calloc(1, sizeof(*w));
 
 	TEST_ASSERT(w, "No memory");
-	w->vm = snp_vm_create(2, guest_bsp, w->vcpus);
+	w->vm = snp_vm_create(2, w->vcpus);
 	snp_vm_add_private_mem(w->vm, MEM_SLOT, MEM, MEM_NPAGES);
 	snp_vm_add_shared_mem(w->vm, CTL_SLOT, CTL_MEM, 1);
 	vm_install_exception_handler(w->vm, SNP_VC_VECTOR, guest_vc_handler);
@@ -195,18 +109,18 @@ static struct world *world_create(bool finished)
 	TEST_ASSERT(w->src != MAP_FAILED, "mmap() failed");
 
 	if (finished) {
-		snp_vm_start(w->vm);
+		vm_sev_launch(w->vm, snp_default_policy(), NULL);
 	} else {
 		struct kvm_sev_snp_launch_finish finish = {
 			.id_block_en = 1,
 		};
 
-		snp_vm_launch(w->vm);
+		snp_vm_launch_start(w->vm, snp_default_policy());
+		snp_vm_launch_update(w->vm);
 		TEST_ASSERT(__vm_sev_ioctl(w->vm, KVM_SEV_SNP_LAUNCH_FINISH, &finish),
 			    "LAUNCH_FINISH succeeded without an ID block");
 	}
 	vm_mem_set_private(w->vm, MEM, MEM_NPAGES * PAGE_SIZE);
-	bsp_run(w);
 	return w;
 }
 
@@ -223,7 +137,7 @@ static int __launch_update(struct world *w, struct kvm_sev_snp_launch_update *up
 	return __vm_sev_ioctl(w->vm, KVM_SEV_SNP_LAUNCH_UPDATE, update);
 }
 
-static int launch_update(struct world *w, uint64_t gpa)
+static int launch_update(struct world *w, gpa_t gpa)
 {
 	struct kvm_sev_snp_launch_update update = {
 		.gfn_start = gpa / PAGE_SIZE,
@@ -235,7 +149,7 @@ static int launch_update(struct world *w, uint64_t gpa)
 	return __launch_update(w, &update);
 }
 
-static int pre_fault(struct world *w, uint64_t gpa)
+static int pre_fault(struct world *w, gpa_t gpa)
 {
 	struct kvm_pre_fault_memory range = {
 		.gpa = gpa,
@@ -252,18 +166,19 @@ static int pre_fault(struct world *w, uint64_t gpa)
 struct race {
 	struct world *w;
 	void (*lookup)(struct race *race);
-	uint64_t gpa;
-	uint64_t start;
+	gpa_t gpa;
+	u64 value;
+	u64 start;
 	bool stop;
 	bool done;
 	pthread_barrier_t barrier;
 	pthread_t thread;
 	unsigned int rand;
 	/* How long it takes to populate a page if nobody interferes. */
-	uint64_t span;
+	u64 span;
 };
 
-static void wait_for(uint64_t time)
+static void wait_for(u64 time)
 {
 	while (now_ns() < time)
 		;
@@ -288,13 +203,13 @@ static void *race_thread(void *arg)
 static struct race *race_create(struct world *w, void (*lookup)(struct race *race))
 {
 	struct race *race = calloc(1, sizeof(*race));
-	uint64_t start, span;
+	u64 start, span;
 	int i;
 
 	TEST_ASSERT(race, "No memory");
 	race->w = w;
 	race->lookup = lookup;
-	race->rand = seed;
+	race->rand = snp_seed;
 
 	race->span = -1ull;
 	for (i = 0; i < 8; i++) {
@@ -324,10 +239,10 @@ static void race_destroy(struct race *race)
  * A round, at a random distance in time.  Returns what LAUNCH_UPDATE does, with
  * errno in @err.
  */
-static int race_round(struct race *race, uint64_t gpa, int *err)
+static int race_round(struct race *race, gpa_t gpa, int *err)
 {
-	const uint64_t skew = race->span / 2;
-	uint64_t start;
+	const u64 skew = race->span / 2;
+	u64 start;
 	int r;
 
 	race->gpa = gpa;
@@ -349,9 +264,9 @@ static int race_round(struct race *race, uint64_t gpa, int *err)
 	return r;
 }
 
-static uint64_t next_page(struct race *race)
+static gpa_t next_page(struct race *race)
 {
-	const uint64_t gpa = mem_gpa(rand_r(&race->rand));
+	const gpa_t gpa = mem_gpa(rand_r(&race->rand));
 
 	vm_guest_mem_punch_hole(race->w->vm, gpa, PAGE_SIZE);
 	*race->w->src = rand_r(&race->rand);
@@ -386,7 +301,7 @@ static void test_pre_fault(void)
 
 static void lookup_fault(struct race *race)
 {
-	bsp_run(race->w);
+	race->value = snp_call(race->w->vcpus[0], guest_read, race->gpa, 0, 0);
 }
 
 static void test_fault(void)
@@ -395,14 +310,9 @@ static void test_fault(void)
 	struct race *race = race_create(w, lookup_fault);
 	unsigned int nr_populated = 0;
 	int i, r, err;
-	uint64_t gpa;
 
 	for (i = 0; i < nr_rounds; i++) {
-		gpa = next_page(race);
-		w->ctl->cmd = BSP_READ;
-		w->ctl->gpa = gpa;
-		w->ctl->not_validated = 0;
-		r = race_round(race, gpa, &err);
+		r = race_round(race, next_page(race), &err);
 
 		/*
 		 * Either it was populated, and the guest sees all of that, or
@@ -412,9 +322,9 @@ static void test_fault(void)
 		TEST_ASSERT(!r == !w->ctl->not_validated,
 			    "Page was%s populated, but is%s validated",
 			    r ? "n't" : "", w->ctl->not_validated ? "n't" : "");
-		TEST_ASSERT(r || w->ctl->value == *w->src,
+		TEST_ASSERT(r || race->value == *w->src,
 			    "Populated with 0x%lx, but the guest reads 0x%lx",
-			    *w->src, w->ctl->value);
+			    *w->src, race->value);
 		nr_populated += !r;
 	}
 	ksft_print_msg("%u of %u pages were populated first\n", nr_populated, nr_rounds);
@@ -440,13 +350,13 @@ static void test_ap_creation(void)
 	struct world *w = world_create(false);
 	struct race *race = race_create(w, lookup_ap_creation);
 	int i, r, err;
-	uint64_t gpa;
+	gpa_t gpa;
 
 	for (i = 0; i < nr_rounds; i++) {
 		gpa = next_page(race);
 		/* KVM looks the page up in the AP's next KVM_RUN. */
-		bsp_call(w, BSP_CREATE_AP, gpa);
-		TEST_ASSERT_EQ(w->ctl->ret, 0);
+		TEST_ASSERT_EQ(snp_call(w->vcpus[0], snp_ap_creation, SVM_VMGEXIT_AP_CREATE,
+					1, gpa), 0);
 		r = race_round(race, gpa, &err);
 		TEST_ASSERT(!r || err == EIO, "LAUNCH_UPDATE failed, errno %d", err);
 	}
@@ -476,7 +386,7 @@ static int late_source(void *addr)
 
 struct late {
 	struct world *w;
-	uint64_t gpa;
+	gpa_t gpa;
 	int r;
 	int err;
 };
@@ -509,7 +419,7 @@ static void test_late_source(void)
 	struct uffdio_zeropage zeropage = {};
 	struct pollfd uffd = { .events = POLLIN };
 	pthread_t threads[2];
-	uint64_t deadline;
+	u64 deadline;
 	bool waits;
 
 	zeropage.range.start = (uintptr_t)w->src;
@@ -553,19 +463,19 @@ static void test_errors(void)
 	};
 	/* Reserved fields that aren't zero are refused, as are wrong functions. */
 	struct {
-		uint32_t count;
-		uint32_t reserved_1;
-		uint64_t reserved_2;
+		u32 count;
+		u32 reserved_1;
+		u64 reserved_2;
 		struct {
-			uint32_t eax_in;
-			uint32_t ecx_in;
-			uint64_t xcr0_in;
-			uint64_t xss_in;
-			uint32_t eax;
-			uint32_t ebx;
-			uint32_t ecx;
-			uint32_t edx;
-			uint64_t reserved;
+			u32 eax_in;
+			u32 ecx_in;
+			u64 xcr0_in;
+			u64 xss_in;
+			u32 eax;
+			u32 ebx;
+			u32 ecx;
+			u32 edx;
+			u64 reserved;
 		} functions[1];
 	} *cpuid = (void *)w->src;
 	int i;
@@ -584,14 +494,13 @@ static void test_errors(void)
 	TEST_ASSERT(mmap(second, PAGE_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == second,
 		    "mmap() failed");
-	*(uint64_t *)second = 2;
+	*(u64 *)second = 2;
 	TEST_ASSERT(!__launch_update(w, &update), "LAUNCH_UPDATE failed, errno %d", errno);
 	TEST_ASSERT_EQ(update.len, 0);
 
 	for (i = 0; i < 2; i++) {
-		bsp_call(w, BSP_READ, mem_gpa(i));
+		TEST_ASSERT_EQ(snp_call(w->vcpus[0], guest_read, mem_gpa(i), 0, 0), i + 1);
 		TEST_ASSERT_EQ(w->ctl->not_validated, 0);
-		TEST_ASSERT_EQ(w->ctl->value, i + 1);
 		TEST_ASSERT(launch_update(w, mem_gpa(i)) && errno == EIO,
 			    "LAUNCH_UPDATE again didn't fail with EIO");
 	}
@@ -616,11 +525,7 @@ static void test_errors(void)
 	world_destroy(w);
 }
 
-static const struct {
-	unsigned int number;
-	const char *name;
-	void (*fn)(void);
-} cases[] = {
+static const struct snp_case cases[] = {
 	{ 1, "LAUNCH_UPDATE against KVM_PRE_FAULT_MEMORY", test_pre_fault },
 	{ 2, "LAUNCH_UPDATE against a vCPU's page fault", test_fault },
 	{ 3, "LAUNCH_UPDATE against AP Creation", test_ap_creation },
@@ -628,114 +533,16 @@ static const struct {
 	{ 5, "LAUNCH_UPDATE that fails and is repeated", test_errors },
 };
 
-static int run_in_child(void (*fn)(void))
-{
-	const uint64_t end = now_ns() +
-			     (CASE_SECONDS + nr_rounds / 10) * NSEC_PER_SEC;
-	const unsigned long taint = read_taint();
-	int status;
-	pid_t pid, r;
-
-	fflush(stdout);
-	pid = fork();
-	TEST_ASSERT(pid >= 0, "fork() failed");
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		fn();
-		exit(KSFT_PASS);
-	}
-
-	/* A thread that has died in the kernel may leave one that can't die. */
-	while (!(r = waitpid(pid, &status, WNOHANG)) && now_ns() < end)
-		usleep(10000);
-	if (!r) {
-		kill(pid, SIGKILL);
-		ksft_print_msg("it took too long\n");
-		return KSFT_FAIL;
-	}
-
-	TEST_ASSERT(r == pid, "waitpid() failed");
-	if (read_taint() != taint) {
-		ksft_print_msg("Kernel got tainted, %lx -> %lx\n", taint, read_taint());
-		return KSFT_FAIL;
-	}
-	if (WIFSIGNALED(status)) {
-		ksft_print_msg("killed by signal %d\n", WTERMSIG(status));
-		return KSFT_FAIL;
-	}
-	if (WEXITSTATUS(status) == KSFT_SKIP)
-		return KSFT_SKIP;
-	return WEXITSTATUS(status) ? KSFT_FAIL : KSFT_PASS;
-}
-
-static void help(const char *name)
-{
-	printf("usage: %s [-h] [-l] [-c case] [-n rounds] [-s seed] --" SNP_CONSENT_OPTION "\n"
-	       " -c: run this case only (may be repeated)\n"
-	       " -l: list the cases\n"
-	       " -n: number of rounds of cases 1 to 3, by default %u\n"
-	       " -s: seed of what is random\n", name, nr_rounds);
-}
-
 int main(int argc, char *argv[])
 {
-	static int consent;
-	static const struct option options[] = {
-		{ SNP_CONSENT_OPTION, no_argument, &consent, 1 },
-		{}
+	const struct snp_test test = {
+		.cases = cases,
+		.nr_cases = ARRAY_SIZE(cases),
+		.cap = KVM_CAP_PRE_FAULT_MEMORY,
+		.amount = &nr_rounds,
+		.amount_option = 'n',
+		.amount_help = "number of rounds of cases 1 to 3",
 	};
-	struct sigaction sa = { .sa_handler = sigusr1_handler };
-	unsigned int i, nr_selected = 0;
-	uint64_t selected = 0;
-	int opt;
 
-	seed = time(NULL);
-	while ((opt = getopt_long(argc, argv, "c:hln:s:", options, NULL)) != -1) {
-		switch (opt) {
-		case 0:
-			break;
-		case 'c':
-			i = atoi_positive("Case", optarg);
-			TEST_ASSERT(i <= ARRAY_SIZE(cases), "No case %u", i);
-			selected |= BIT_ULL(i);
-			break;
-		case 'l':
-			for (i = 0; i < ARRAY_SIZE(cases); i++)
-				printf("%u %s\n", cases[i].number, cases[i].name);
-			return 0;
-		case 'n':
-			nr_rounds = atoi_positive("Number of rounds", optarg);
-			break;
-		case 's':
-			seed = atoi_non_negative("Seed", optarg);
-			break;
-		case 'h':
-			help(argv[0]);
-			return 0;
-		default:
-			help(argv[0]);
-			return KSFT_FAIL;
-		}
-	}
-
-	TEST_REQUIRE(kvm_has_cap(KVM_CAP_VM_TYPES));
-	TEST_REQUIRE(kvm_has_cap(KVM_CAP_PRE_FAULT_MEMORY));
-	__TEST_REQUIRE(snp_is_supported(), "KVM can't run SEV-SNP guests here");
-	snp_require_consent(consent);
-
-	sigaction(SIGUSR1, &sa, NULL);
-	for (i = 0; i < ARRAY_SIZE(cases); i++)
-		if (!selected || selected & BIT_ULL(cases[i].number))
-			nr_selected++;
-
-	ksft_print_header();
-	ksft_set_plan(nr_selected);
-	ksft_print_msg("Seed: %u\n", seed);
-
-	for (i = 0; i < ARRAY_SIZE(cases); i++)
-		if (!selected || selected & BIT_ULL(cases[i].number))
-			ksft_test_result_report(run_in_child(cases[i].fn), "%u %s\n",
-						cases[i].number, cases[i].name);
-
-	ksft_finished();
+	return snp_test_main(&test, argc, argv);
 }

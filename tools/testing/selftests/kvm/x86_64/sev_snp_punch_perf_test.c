@@ -21,14 +21,12 @@
 #include "snp.h"
 
 #define VMSA_SLOT	1
-#define CTL_SLOT	2
 
-/* GPAs, which are virtual addresses as well. */
+/* A GPA, which is a virtual address as well. */
 #define VMSA_MEM	0x140000000ULL
-#define CTL_MEM		0x1c0000000ULL
 
 /* Every second page is a VMSA, and none is 2MiB aligned. */
-#define vmsa_gpa(ap)	(VMSA_MEM + (2 * (uint64_t)(ap) + 1) * PAGE_SIZE)
+#define vmsa_gpa(ap)	(VMSA_MEM + (2 * (u64)(ap) + 1) * PAGE_SIZE)
 
 /* Where APs say that they run. */
 #define AP_PORT		0x80
@@ -42,19 +40,10 @@ enum vmsas {
 
 static const char * const vmsas_names[NR_VMSAS] = { "none", "elsewhere", "hit" };
 
-/* Memory that the host shares with the guest. */
-struct ctl {
-	uint64_t gpa;
-	uint64_t ap;
-	uint64_t ret;
-};
-
-#define guest_ctl	((struct ctl *)CTL_MEM)
-
 /* APs run one after the other, and none of them for a second time. */
-static uint8_t ap_stack[2 * PAGE_SIZE] __aligned(16);
+static u8 ap_stack[2 * PAGE_SIZE] __aligned(16);
 
-static void guest_ap(uint64_t id)
+static void guest_ap(u64 id)
 {
 	snp_guest_init(id);
 	/* A GUEST_SYNC() that never returns would cost one of 512 ucalls. */
@@ -63,110 +52,61 @@ static void guest_ap(uint64_t id)
 			    1 << SVM_IOIO_SIZE_SHIFT | SVM_IOIO_TYPE_MASK, 0);
 }
 
-static uint64_t guest_make(uint64_t gpa, uint64_t ap)
+static u64 guest_create_ap(u32 ap, gpa_t gpa)
 {
-	void *page = (void *)gpa;
-	int r;
-
-	if (!snp_page_state_change(gpa, SNP_PSC_PRIVATE))
-		return SNP_FAIL_INPUT;
-
-	r = snp_pvalidate(page, true);
-	if (r && r != SNP_NO_CHANGE)
-		return r;
-
-	if (!ap)
-		return 0;
-
-	snp_vmsa_init(page, guest_ap, ap_stack + sizeof(ap_stack), ap);
-	r = snp_rmpadjust(page, SNP_RMPADJUST_VMPL1 | SNP_RMPADJUST_VMSA);
-	return r ?: snp_ap_creation(SVM_VMGEXIT_AP_CREATE, ap, gpa);
-}
-
-static void guest_bsp(void)
-{
-	snp_guest_init(0);
-
-	for (;;) {
-		GUEST_SYNC(0);
-		guest_ctl->ret = guest_make(guest_ctl->gpa, guest_ctl->ap);
-	}
-}
-
-static void run(struct kvm_vcpu *vcpu)
-{
-	const struct kvm_run *run = vcpu->run;
-	struct ucall uc;
-
-	TEST_ASSERT(!snp_vcpu_run(vcpu), "KVM_RUN of vCPU %u failed, errno %d",
-		    vcpu->id, errno);
-
-	if (vcpu->id) {
-		TEST_ASSERT(run->exit_reason == KVM_EXIT_IO && run->io.port == AP_PORT,
-			    "vCPU %u: unexpected exit: %s", vcpu->id,
-			    exit_reason_str(run->exit_reason));
-		return;
-	}
-
-	switch (snp_get_ucall(vcpu, &uc)) {
-	case UCALL_SYNC:
-		break;
-	case UCALL_ABORT:
-		REPORT_GUEST_ASSERT(uc);
-	default:
-		TEST_FAIL("Boot vCPU: unexpected exit: %s",
-			  exit_reason_str(run->exit_reason));
-	}
+	return snp_make_vmsa(gpa, guest_ap, ap_stack + sizeof(ap_stack), ap) ?:
+	       snp_ap_creation(SVM_VMGEXIT_AP_CREATE, ap, gpa);
 }
 
 /* Make the page at @gpa private memory and, unless it's 0, the VMSA of @ap. */
-static void make(struct kvm_vcpu *vcpus[], struct ctl *ctl, uint64_t gpa, uint32_t ap)
+static void make(struct kvm_vcpu *vcpus[], gpa_t gpa, u32 ap)
 {
-	ctl->gpa = gpa;
-	ctl->ap = ap;
-	run(vcpus[0]);
-	TEST_ASSERT(!ctl->ret, "Guest: 0x%lx for page 0x%lx of vCPU %u",
-		    ctl->ret, gpa, ap);
-	if (ap)
-		run(vcpus[ap]);
+	const struct kvm_run *run = vcpus[ap]->run;
+
+	if (!ap) {
+		TEST_ASSERT_EQ(snp_call(vcpus[0], snp_make_private, gpa, 0, 0), 0);
+		return;
+	}
+
+	TEST_ASSERT_EQ(snp_call(vcpus[0], guest_create_ap, ap, gpa, 0), 0);
+	TEST_ASSERT(!snp_vcpu_run(vcpus[ap]), "KVM_RUN of vCPU %u failed, errno %d",
+		    ap, errno);
+	TEST_ASSERT(run->exit_reason == KVM_EXIT_IO && run->io.port == AP_PORT,
+		    "vCPU %u: unexpected exit: %s", ap, exit_reason_str(run->exit_reason));
 }
 
 static int compare(const void *a, const void *b)
 {
-	const uint64_t x = *(uint64_t *)a, y = *(uint64_t *)b;
+	const u64 x = *(u64 *)a, y = *(u64 *)b;
 
 	return x < y ? -1 : x > y;
 }
 
-static void measure(uint32_t nr_vcpus, enum vmsas vmsas, uint32_t rounds)
+static void measure(u32 nr_vcpus, enum vmsas vmsas, u32 rounds)
 {
-	const uint32_t hit = vmsas == VMSAS_HIT ? (nr_vcpus + 1) / 2 : 0;
+	const u32 hit = vmsas == VMSAS_HIT ? (nr_vcpus + 1) / 2 : 0;
 	/* A VMSA, or the page before one, half of the others to either side. */
-	const uint64_t gpa = hit ? vmsa_gpa(hit) : vmsa_gpa(nr_vcpus / 2) - PAGE_SIZE;
+	const gpa_t gpa = hit ? vmsa_gpa(hit) : vmsa_gpa(nr_vcpus / 2) - PAGE_SIZE;
 	struct kvm_vcpu **vcpus = calloc(nr_vcpus, sizeof(*vcpus));
-	uint64_t *ticks = calloc(rounds, sizeof(*ticks));
-	uint64_t offset, start;
+	u64 *ticks = calloc(rounds, sizeof(*ticks));
+	u64 offset, start;
 	struct kvm_vm *vm;
-	struct ctl *ctl;
 	int fd, r;
-	uint32_t i;
+	u32 i;
 
 	TEST_ASSERT(vcpus && ticks, "No memory");
 
-	vm = snp_vm_create(nr_vcpus, guest_bsp, vcpus);
+	vm = snp_vm_create(nr_vcpus, vcpus);
 	snp_vm_add_private_mem(vm, VMSA_SLOT, VMSA_MEM, 2 * nr_vcpus + 2);
-	snp_vm_add_shared_mem(vm, CTL_SLOT, CTL_MEM, 1);
-	ctl = addr_gpa2hva(vm, CTL_MEM);
-	snp_vm_start(vm);
-	run(vcpus[0]);
+	vm_sev_launch(vm, snp_default_policy(), NULL);
 
 	for (i = 1; vmsas != VMSAS_NONE && i < nr_vcpus; i++)
-		make(vcpus, ctl, vmsa_gpa(i), i);
+		make(vcpus, vmsa_gpa(i), i);
 
 	fd = snp_gmem_fd(vm, gpa, &offset);
 	for (i = 0; i < rounds; i++) {
 		/* There has to be a page to punch, and a VMSA if it's one. */
-		make(vcpus, ctl, gpa, hit);
+		make(vcpus, gpa, hit);
 		/*
 		 * As in an ordinary conversion.  It zaps the SPTE, or else the
 		 * punch would do that, and flush the TLB of each vCPU.
@@ -199,7 +139,7 @@ static void help(const char *name)
 
 int main(int argc, char *argv[])
 {
-	uint32_t counts[16] = { 1, 8 }, nr_counts = 0, max = 8, rounds = 20;
+	u32 counts[16] = { 1, 8 }, nr_counts = 0, max = 8, rounds = 20;
 	struct rlimit files;
 	enum vmsas vmsas;
 	int opt, i;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Helpers for SEV-SNP guests: launch, GHCB protocol, AP Creation.
+ * Helpers for SEV-SNP guests: GHCB protocol, calls into the guest, AP Creation.
  *
  * Guest code of an SNP VM uses ucall(), GUEST_ASSERT() and friends as in any
  * other VM: their port I/O raises #VC, which the library turns into a VMGEXIT.
@@ -11,19 +11,22 @@
 #define SELFTEST_KVM_SNP_H
 
 #include <stddef.h>
-#include <stdint.h>
 #include <stdbool.h>
+#include <linux/types.h>
 
 #include "kvm_util.h"
 #include "processor.h"
 #include "sev.h"
 
-/* The library's memslots, out of the way of those that tests number from 1. */
-#define SNP_GHCB_SLOT		30
+/* The library's memslot, out of the way of those that tests number from 1. */
+#define SNP_SHARED_SLOT		30
 
-/* One GHCB page for each vCPU ID, mapped one to one.  Neither is 2MiB aligned. */
-#define SNP_GHCB_BASE		((1ULL << 32) + PAGE_SIZE)
-#define snp_ghcb_gpa(vcpu_id)	(SNP_GHCB_BASE + (uint64_t)(vcpu_id) * PAGE_SIZE)
+/*
+ * Shared memory of the library's, mapped one to one: a page for snp_call(), and
+ * a GHCB page for each vCPU ID.
+ */
+#define SNP_SHARED_BASE		BIT_ULL(32)
+#define snp_ghcb_gpa(vcpu_id)	(SNP_SHARED_BASE + (1 + (u64)(vcpu_id)) * PAGE_SIZE)
 
 /* GHCB MSR protocol: request and response codes in bits 11:0. */
 #define SNP_MSR_REG_GPA_REQ	0x012
@@ -34,7 +37,6 @@
 
 /* Operation of a page state change, in bits 55:52 of the request. */
 #define SNP_PSC_PRIVATE		1ULL
-#define SNP_PSC_SHARED		2ULL
 
 #define SNP_VC_VECTOR		29
 
@@ -57,26 +59,26 @@
 
 /* The GHCB, as far as KVM's guests have a use for it. */
 struct snp_ghcb {
-	uint8_t reserved_0x0[0xcb];
-	uint8_t cpl;
-	uint8_t reserved_0xcc[0x1f8 - 0xcc];
-	uint64_t rax;
-	uint8_t reserved_0x200[0x308 - 0x200];
-	uint64_t rcx;
-	uint64_t rdx;
-	uint64_t rbx;
-	uint8_t reserved_0x320[0x338 - 0x320];
-	uint64_t rdi;
-	uint8_t reserved_0x340[0x390 - 0x340];
-	uint64_t sw_exit_code;
-	uint64_t sw_exit_info_1;
-	uint64_t sw_exit_info_2;
-	uint64_t sw_scratch;
-	uint8_t reserved_0x3b0[0x3f0 - 0x3b0];
-	uint8_t valid_bitmap[16];
-	uint8_t reserved_0x400[0xffa - 0x400];
-	uint16_t protocol_version;
-	uint32_t ghcb_usage;
+	u8 reserved_0x0[0xcb];
+	u8 cpl;
+	u8 reserved_0xcc[0x1f8 - 0xcc];
+	u64 rax;
+	u8 reserved_0x200[0x308 - 0x200];
+	u64 rcx;
+	u64 rdx;
+	u64 rbx;
+	u8 reserved_0x320[0x338 - 0x320];
+	u64 rdi;
+	u8 reserved_0x340[0x390 - 0x340];
+	u64 sw_exit_code;
+	u64 sw_exit_info_1;
+	u64 sw_exit_info_2;
+	u64 sw_scratch;
+	u8 reserved_0x3b0[0x3f0 - 0x3b0];
+	u8 valid_bitmap[16];
+	u8 reserved_0x400[0xffa - 0x400];
+	u16 protocol_version;
+	u32 ghcb_usage;
 };
 
 kvm_static_assert(offsetof(struct snp_ghcb, rax) == 0x1f8);
@@ -87,10 +89,10 @@ kvm_static_assert(offsetof(struct snp_ghcb, valid_bitmap) == 0x3f0);
 kvm_static_assert(sizeof(struct snp_ghcb) == 4096);
 
 struct snp_vmsa_seg {
-	uint16_t selector;
-	uint16_t attrib;
-	uint32_t limit;
-	uint64_t base;
+	u16 selector;
+	u16 attrib;
+	u32 limit;
+	u64 base;
 };
 
 /* The VMSA.  What is reserved here is zero in a VMSA that the library makes. */
@@ -105,35 +107,35 @@ struct snp_vmsa {
 	struct snp_vmsa_seg ldtr;
 	struct snp_vmsa_seg idtr;
 	struct snp_vmsa_seg tr;
-	uint8_t reserved_0xa0[0xca - 0xa0];
-	uint8_t vmpl;
-	uint8_t cpl;
-	uint8_t reserved_0xcc[4];
-	uint64_t efer;
-	uint8_t reserved_0xd8[0x148 - 0xd8];
-	uint64_t cr4;
-	uint64_t cr3;
-	uint64_t cr0;
-	uint64_t dr7;
-	uint64_t dr6;
-	uint64_t rflags;
-	uint64_t rip;
-	uint8_t reserved_0x180[0x1d8 - 0x180];
-	uint64_t rsp;
-	uint8_t reserved_0x1e0[0x268 - 0x1e0];
-	uint64_t g_pat;
-	uint8_t reserved_0x270[0x338 - 0x270];
-	uint64_t rdi;
-	uint8_t reserved_0x340[0x3b0 - 0x340];
-	uint64_t sev_features;
-	uint8_t reserved_0x3b8[0x3e8 - 0x3b8];
-	uint64_t xcr0;
-	uint8_t reserved_0x3f0[0x408 - 0x3f0];
-	uint32_t mxcsr;
-	uint16_t x87_ftw;
-	uint16_t x87_fsw;
-	uint16_t x87_fcw;
-	uint8_t reserved_0x412[4096 - 0x412];
+	u8 reserved_0xa0[0xca - 0xa0];
+	u8 vmpl;
+	u8 cpl;
+	u8 reserved_0xcc[4];
+	u64 efer;
+	u8 reserved_0xd8[0x148 - 0xd8];
+	u64 cr4;
+	u64 cr3;
+	u64 cr0;
+	u64 dr7;
+	u64 dr6;
+	u64 rflags;
+	u64 rip;
+	u8 reserved_0x180[0x1d8 - 0x180];
+	u64 rsp;
+	u8 reserved_0x1e0[0x268 - 0x1e0];
+	u64 g_pat;
+	u8 reserved_0x270[0x338 - 0x270];
+	u64 rdi;
+	u8 reserved_0x340[0x3b0 - 0x340];
+	u64 sev_features;
+	u8 reserved_0x3b8[0x3e8 - 0x3b8];
+	u64 xcr0;
+	u8 reserved_0x3f0[0x408 - 0x3f0];
+	u32 mxcsr;
+	u16 x87_ftw;
+	u16 x87_fsw;
+	u16 x87_fcw;
+	u8 reserved_0x412[4096 - 0x412];
 };
 
 kvm_static_assert(offsetof(struct snp_vmsa, efer) == 0xd0);
@@ -152,39 +154,34 @@ static inline bool snp_is_supported(void)
 	return kvm_check_cap(KVM_CAP_VM_TYPES) & BIT(KVM_X86_SNP_VM);
 }
 
-/*
- * A test that takes down a host whose kernel has the bug needs leave to run: it
- * has this long option, and calls snp_require_consent() with whether it is set.
- */
-#define SNP_CONSENT_OPTION	"i-know-it-may-kill-the-host"
-
-#define snp_require_consent(given)						\
-	__TEST_REQUIRE(given, "it kills a host whose kernel lacks the fix; to run it: --%s", \
-		       SNP_CONSENT_OPTION)
-
-struct kvm_vm *snp_vm_create(uint32_t nr_vcpus, void *guest_code,
-			     struct kvm_vcpu *vcpus[]);
-void snp_vm_add_private_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
-			    uint64_t npages);
-void snp_vm_bind_private_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
-			     uint64_t npages, int gmem_fd, uint64_t gmem_offset);
-void snp_vm_add_shared_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
-			   uint64_t npages);
-void snp_vm_launch(struct kvm_vm *vm);
-void snp_vm_start(struct kvm_vm *vm);
+struct kvm_vm *snp_vm_create(u32 nr_vcpus, struct kvm_vcpu *vcpus[]);
+void snp_vm_bind_private_mem(struct kvm_vm *vm, u32 slot, gpa_t gpa, u64 npages,
+			     int gmem_fd, u64 gmem_offset);
+void snp_vm_add_shared_mem(struct kvm_vm *vm, u32 slot, gpa_t gpa, u64 npages);
 int snp_vcpu_run(struct kvm_vcpu *vcpu);
-uint64_t snp_get_ucall(struct kvm_vcpu *vcpu, struct ucall *uc);
-int snp_gmem_fd(struct kvm_vm *vm, uint64_t gpa, uint64_t *offset);
+u64 snp_get_ucall(struct kvm_vcpu *vcpu, struct ucall *uc);
+u64 snp_call(struct kvm_vcpu *vcpu, void *guest_fn, u64 arg0, u64 arg1, u64 arg2);
+bool snp_send_msi(struct kvm_vm *vm, u32 apic_id, u32 delivery_mode);
+u64 snp_read_stat(int stats_fd, const char *name);
+int snp_gmem_fd(struct kvm_vm *vm, gpa_t gpa, u64 *offset);
+
+/* A guest_memfd of its own. */
+static inline void snp_vm_add_private_mem(struct kvm_vm *vm, u32 slot, gpa_t gpa,
+					  u64 npages)
+{
+	snp_vm_bind_private_mem(vm, slot, gpa, npages, -1, 0);
+}
 
 /* Guest side. */
 
 void snp_vc_handler(struct ex_regs *regs);
-void snp_guest_init(uint32_t vcpu_id);
-uint64_t snp_vmgexit(uint64_t exit_code, uint64_t info_1, uint64_t info_2);
-bool snp_page_state_change(uint64_t gpa, uint64_t op);
+void snp_guest_init(u32 vcpu_id);
+u64 snp_vmgexit(u64 exit_code, u64 info_1, u64 info_2);
+u64 snp_make_private(gpa_t gpa);
 int snp_pvalidate(void *page, bool validate);
-int snp_rmpadjust(void *page, uint64_t attributes);
-void snp_vmsa_init(struct snp_vmsa *vmsa, void *rip, void *rsp, uint64_t rdi);
-uint64_t snp_ap_creation(uint32_t request, uint32_t apic_id, uint64_t vmsa_gpa);
+int snp_rmpadjust(void *page, u64 attributes);
+void snp_vmsa_init(struct snp_vmsa *vmsa, void *rip, void *rsp, u64 rdi);
+u64 snp_make_vmsa(gpa_t gpa, void *rip, void *rsp, u64 rdi);
+u64 snp_ap_creation(u32 request, u32 apic_id, gpa_t vmsa_gpa);
 
 #endif /* SELFTEST_KVM_SNP_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * SEV-SNP guests: launch, GHCB protocol, AP Creation.
+ * SEV-SNP guests: GHCB protocol, calls into the guest, AP Creation.
  *
  * The host sees neither the memory nor the registers of an SNP guest.  What
  * the two share is a GHCB page for each vCPU, memory that the guest maps
@@ -9,9 +9,6 @@
 #include <string.h>
 
 #include "snp.h"
-
-#define SNP_POLICY_SMT_ALLOWED	BIT_ULL(16)
-#define SNP_POLICY_MUST_BE_ONE	BIT_ULL(17)
 
 /* Selectors and descriptors as processor.c has them in every VM's GDT. */
 #define SNP_KERNEL_CS		0x8
@@ -23,25 +20,39 @@
 #define SNP_DATA_ATTRIB		0xc93
 #define SNP_TSS64_ATTRIB	0x08b
 
+/* At SNP_SHARED_BASE. */
+struct snp_call {
+	u64 (*fn)(u64 arg0, u64 arg1, u64 arg2);
+	u64 args[3];
+	u64 ret;
+	u64 nr_calls;
+};
+
+static void snp_guest_main(void)
+{
+	struct snp_call *call = (void *)SNP_SHARED_BASE;
+
+	snp_guest_init(0);
+
+	for (;;) {
+		call->ret = call->fn(call->args[0], call->args[1], call->args[2]);
+		call->nr_calls++;
+		GUEST_SYNC(0);
+	}
+}
+
 static void snp_guest_idle(void)
 {
 	for (;;)
 		asm volatile("hlt");
 }
 
-/**
- * snp_vm_create - create an SNP VM with a GHCB page for each vCPU
- * @nr_vcpus: number of vCPUs, which get the IDs 0 to @nr_vcpus - 1
- * @guest_code: where vCPU 0 starts
- * @vcpus: the vCPUs, on return
- *
- * Only vCPU 0 runs @guest_code.  The others idle until AP Creation.
- * Memory and exception handlers can be added until snp_vm_start().
- *
- * Return: the VM.
+/*
+ * Only vCPU 0 runs at first, what it is told by snp_call().  The others idle
+ * until AP Creation.  Memory and exception handlers can be added until the VM is
+ * launched.
  */
-struct kvm_vm *snp_vm_create(uint32_t nr_vcpus, void *guest_code,
-			     struct kvm_vcpu *vcpus[])
+struct kvm_vm *snp_vm_create(u32 nr_vcpus, struct kvm_vcpu *vcpus[])
 {
 	struct vm_shape shape = {
 		.mode = VM_MODE_DEFAULT,
@@ -50,145 +61,53 @@ struct kvm_vm *snp_vm_create(uint32_t nr_vcpus, void *guest_code,
 	struct kvm_vm *vm;
 	int i;
 
-	vm = __vm_create_with_vcpus(shape, nr_vcpus, 0, guest_code, vcpus);
+	vm = __vm_create_with_vcpus(shape, nr_vcpus, 0, snp_guest_main, vcpus);
 	for (i = 1; i < nr_vcpus; i++)
 		vcpu_arch_set_entry_point(vcpus[i], snp_guest_idle);
 
-	/* Without this exit KVM refuses the guest's page state changes. */
-	vm_enable_cap(vm, KVM_CAP_EXIT_HYPERCALL, BIT(KVM_HC_MAP_GPA_RANGE));
-
-	snp_vm_add_shared_mem(vm, SNP_GHCB_SLOT, SNP_GHCB_BASE, nr_vcpus);
+	snp_vm_add_shared_mem(vm, SNP_SHARED_SLOT, SNP_SHARED_BASE, 1 + nr_vcpus);
 	vm_install_exception_handler(vm, SNP_VC_VECTOR, snp_vc_handler);
 
 	return vm;
 }
 
-static void snp_vm_add_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
-			   uint64_t npages, bool private, int gmem_fd,
-			   uint64_t gmem_offset)
+static void snp_vm_add_mem(struct kvm_vm *vm, u32 slot, gpa_t gpa, u64 npages,
+			   bool private, int gmem_fd, u64 gmem_offset)
 {
-	uint64_t got;
-
 	vm_mem_add(vm, VM_MEM_SRC_ANONYMOUS, gpa, slot, npages,
 		   private ? KVM_MEM_GUEST_MEMFD : 0, gmem_fd, gmem_offset);
-	got = __vm_phy_pages_alloc(vm, npages, gpa, slot, private);
-	TEST_ASSERT_EQ(got, gpa);
+	TEST_ASSERT_EQ(__vm_phy_pages_alloc(vm, npages, gpa, slot, private), gpa);
 	virt_map(vm, gpa, gpa, npages);
 }
 
-/**
- * snp_vm_bind_private_mem - add memory that is part of a guest_memfd
- * @vm: VM that hasn't been started
- * @slot: number of an unused memslot
- * @gpa: guest physical address, and virtual address too
- * @npages: number of 4KiB pages
- * @gmem_fd: the guest_memfd, or -1 for a new one
- * @gmem_offset: where the memory begins in @gmem_fd
- *
- * The guest maps the memory with the C-bit.  It is not part of the launched
- * image: the guest has to make it private and to validate it.
+/*
+ * Memory at virtual address @gpa as well, which the guest maps with the C-bit.
+ * It is no part of the image that is launched: the guest has to make it private
+ * and to validate it.  @gmem_fd may be -1 for a new guest_memfd.
  */
-void snp_vm_bind_private_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
-			     uint64_t npages, int gmem_fd, uint64_t gmem_offset)
+void snp_vm_bind_private_mem(struct kvm_vm *vm, u32 slot, gpa_t gpa, u64 npages,
+			     int gmem_fd, u64 gmem_offset)
 {
 	snp_vm_add_mem(vm, slot, gpa, npages, true, gmem_fd, gmem_offset);
+	sparsebit_clear_num(memslot2region(vm, slot)->protected_phy_pages,
+			    gpa >> vm->page_shift, npages);
 }
 
-/**
- * snp_vm_add_private_mem - add memory with a guest_memfd of its own
- * @vm: VM that hasn't been started
- * @slot: number of an unused memslot
- * @gpa: guest physical address, and virtual address too
- * @npages: number of 4KiB pages
- *
- * Otherwise as snp_vm_bind_private_mem().
- */
-void snp_vm_add_private_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
-			    uint64_t npages)
-{
-	snp_vm_bind_private_mem(vm, slot, gpa, npages, -1, 0);
-}
-
-/**
- * snp_vm_add_shared_mem - add memory that is never private
- * @vm: VM that hasn't been started
- * @slot: number of an unused memslot
- * @gpa: guest physical address, and virtual address too
- * @npages: number of 4KiB pages
- */
-void snp_vm_add_shared_mem(struct kvm_vm *vm, uint32_t slot, uint64_t gpa,
-			   uint64_t npages)
+/* Likewise, without C-bit and guest_memfd. */
+void snp_vm_add_shared_mem(struct kvm_vm *vm, u32 slot, gpa_t gpa, u64 npages)
 {
 	snp_vm_add_mem(vm, slot, gpa, npages, false, -1, 0);
 }
 
-static void snp_launch_range(struct kvm_vm *vm, uint64_t gpa, uint64_t size)
-{
-	struct kvm_sev_snp_launch_update update = {
-		.gfn_start = gpa >> vm->page_shift,
-		.uaddr = (uintptr_t)addr_gpa2hva(vm, gpa),
-		.len = size,
-		.type = KVM_SEV_SNP_PAGE_TYPE_NORMAL,
-	};
-
-	vm_mem_set_private(vm, gpa, size);
-
-	/* KVM moves the start and shortens the length by what it has done. */
-	while (update.len)
-		vm_sev_ioctl(vm, KVM_SEV_SNP_LAUNCH_UPDATE, &update);
-}
-
-/**
- * snp_vm_launch - launch what has been put into the VM's primary memory
- * @vm: VM made by snp_vm_create()
- *
- * The caller has to finish the launch, or to have it fail.
- */
-void snp_vm_launch(struct kvm_vm *vm)
-{
-	struct kvm_sev_snp_launch_start start = {
-		.policy = SNP_POLICY_SMT_ALLOWED | SNP_POLICY_MUST_BE_ONE,
-	};
-	struct userspace_mem_region *slot0 = memslot2region(vm, 0);
-	const struct sparsebit *pages = slot0->protected_phy_pages;
-	sparsebit_idx_t first, last;
-
-	vm_sev_ioctl(vm, KVM_SEV_SNP_LAUNCH_START, &start);
-
-	sparsebit_for_each_set_range(pages, first, last)
-		snp_launch_range(vm, first << vm->page_shift,
-				 (last - first + 1) << vm->page_shift);
-
-	vm->arch.is_pt_protected = true;
-}
-
-/**
- * snp_vm_start - launch what has been put into the VM's primary memory, and finish
- * @vm: VM made by snp_vm_create()
- *
- * From here on the host can neither read nor change the guest's private memory.
- */
-void snp_vm_start(struct kvm_vm *vm)
-{
-	struct kvm_sev_snp_launch_finish finish = {};
-
-	snp_vm_launch(vm);
-	vm_sev_ioctl(vm, KVM_SEV_SNP_LAUNCH_FINISH, &finish);
-}
-
-/**
- * snp_vcpu_run - run a vCPU, serving the guest's page state changes
- * @vcpu: vCPU of an SNP VM
- *
- * A private access to shared memory (the guest uses memory that the host has
- * converted behind its back) makes the memory private again and goes on.
- *
- * Return: as from KVM_RUN; -1 with errno if that fails.
+/*
+ * KVM_RUN, serving the guest's page state changes.  If the guest uses memory that
+ * the host has made shared behind its back, make it private again and go on.
  */
 int snp_vcpu_run(struct kvm_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
-	uint64_t gpa, size, attrs;
+	u64 size, attrs;
+	gpa_t gpa;
 	int r;
 
 	for (;;) {
@@ -216,14 +135,8 @@ int snp_vcpu_run(struct kvm_vcpu *vcpu)
 	}
 }
 
-/**
- * snp_get_ucall - get_ucall() for a vCPU whose registers KVM can't read
- * @vcpu: vCPU of an SNP VM that has come back from snp_vcpu_run()
- * @uc: the ucall, on return
- *
- * Return: UCALL_* command, UCALL_NONE if the vCPU didn't exit for a ucall.
- */
-uint64_t snp_get_ucall(struct kvm_vcpu *vcpu, struct ucall *uc)
+/* As get_ucall(), for a vCPU whose registers KVM can't read. */
+u64 snp_get_ucall(struct kvm_vcpu *vcpu, struct ucall *uc)
 {
 	const struct snp_ghcb *ghcb = addr_gpa2hva(vcpu->vm, snp_ghcb_gpa(vcpu->id));
 	const struct ucall *guest_uc;
@@ -241,21 +154,85 @@ uint64_t snp_get_ucall(struct kvm_vcpu *vcpu, struct ucall *uc)
 	return uc->cmd;
 }
 
-/**
- * snp_gmem_fd - find the guest_memfd page behind a guest address
- * @vm: VM
- * @gpa: guest physical address in a memslot with guest_memfd
- * @offset: offset of @gpa in the file, on return
- *
- * Return: the file descriptor, which belongs to the VM.
+/* Have vCPU 0 call a function, and return what that returns. */
+u64 snp_call(struct kvm_vcpu *vcpu, void *guest_fn, u64 arg0, u64 arg1, u64 arg2)
+{
+	struct snp_call *call = addr_gpa2hva(vcpu->vm, SNP_SHARED_BASE);
+	const u64 nr_calls = call->nr_calls;
+	struct ucall uc;
+	int r;
+
+	call->fn = guest_fn;
+	call->args[0] = arg0;
+	call->args[1] = arg1;
+	call->args[2] = arg2;
+
+	do {
+		r = snp_vcpu_run(vcpu);
+	} while (r && errno == EINTR);
+	TEST_ASSERT(!r, "KVM_RUN of vCPU %u failed, errno %d", vcpu->id, errno);
+
+	switch (snp_get_ucall(vcpu, &uc)) {
+	case UCALL_SYNC:
+		break;
+	case UCALL_ABORT:
+		REPORT_GUEST_ASSERT(uc);
+	default:
+		TEST_FAIL("vCPU %u: unexpected exit: %s", vcpu->id,
+			  exit_reason_str(vcpu->run->exit_reason));
+	}
+
+	TEST_ASSERT_EQ(call->nr_calls, nr_calls + 1);
+	return call->ret;
+}
+
+/* Returns whether the vCPU has got it, which one that is being reset has not. */
+bool snp_send_msi(struct kvm_vm *vm, u32 apic_id, u32 delivery_mode)
+{
+	struct kvm_msi msi = {
+		.address_lo = 0xfee00000 | apic_id << 12,
+		.data = delivery_mode,
+	};
+	const int r = __vm_ioctl(vm, KVM_SIGNAL_MSI, &msi);
+
+	TEST_ASSERT(r >= 0, "KVM_SIGNAL_MSI failed, errno %d", errno);
+	return r;
+}
+
+/*
+ * From the file that vcpu_get_stats_fd() has opened, before the vCPU runs: the
+ * library's other ways to read a vCPU's statistics wait for KVM_RUN to return.
  */
-int snp_gmem_fd(struct kvm_vm *vm, uint64_t gpa, uint64_t *offset)
+u64 snp_read_stat(int stats_fd, const char *name)
+{
+	struct kvm_stats_desc *descs, *desc;
+	struct kvm_stats_header header;
+	bool found = false;
+	u64 value = 0;
+	int i;
+
+	read_stats_header(stats_fd, &header);
+	descs = read_stats_descriptors(stats_fd, &header);
+	for (i = 0; i < header.num_desc && !found; i++) {
+		desc = get_stats_descriptor(descs, i, &header);
+		found = !strcmp(desc->name, name);
+		if (found)
+			read_stat_data(stats_fd, &header, desc, &value, 1);
+	}
+	free(descs);
+
+	TEST_ASSERT(found, "KVM has no statistic '%s'", name);
+	return value;
+}
+
+/* The guest_memfd behind @gpa, which belongs to the VM, and where in it. */
+int snp_gmem_fd(struct kvm_vm *vm, gpa_t gpa, u64 *offset)
 {
 	struct userspace_mem_region *region;
 	int ctr;
 
 	hash_for_each(vm->regions.slot_hash, ctr, region, slot_node) {
-		const uint64_t start = region->region.guest_phys_addr;
+		const u64 start = region->region.guest_phys_addr;
 
 		if (!(region->region.flags & KVM_MEM_GUEST_MEMFD) ||
 		    gpa < start || gpa - start >= region->region.memory_size)
@@ -279,10 +256,10 @@ static inline void snp_rep_vmmcall(void)
 }
 
 /* The MSR holds either a request or, between requests, the GHCB's address. */
-static uint64_t snp_vmgexit_msr(uint64_t request)
+static u64 snp_vmgexit_msr(u64 request)
 {
-	const uint64_t ghcb_gpa = rdmsr(MSR_AMD64_SEV_ES_GHCB);
-	uint64_t response;
+	const u64 ghcb_gpa = rdmsr(MSR_AMD64_SEV_ES_GHCB);
+	u64 response;
 
 	wrmsr(MSR_AMD64_SEV_ES_GHCB, request);
 	snp_rep_vmmcall();
@@ -292,17 +269,11 @@ static uint64_t snp_vmgexit_msr(uint64_t request)
 	return response;
 }
 
-/**
- * snp_guest_init - make the GHCB of a vCPU usable
- * @vcpu_id: the calling vCPU's ID
- *
- * To be called by guest code on each vCPU before anything that may exit,
- * GUEST_ASSERT() included.
- */
-void snp_guest_init(uint32_t vcpu_id)
+/* On each vCPU before anything that may exit, GUEST_ASSERT() included. */
+void snp_guest_init(u32 vcpu_id)
 {
-	const uint64_t gpa = snp_ghcb_gpa(vcpu_id);
-	uint64_t response;
+	const u64 gpa = snp_ghcb_gpa(vcpu_id);
+	u64 response;
 
 	response = snp_vmgexit_msr(gpa | SNP_MSR_REG_GPA_REQ);
 	wrmsr(MSR_AMD64_SEV_ES_GHCB, gpa);
@@ -311,17 +282,17 @@ void snp_guest_init(uint32_t vcpu_id)
 }
 
 /* The valid bitmap has a bit for each quadword of the save area. */
-static void snp_ghcb_set(struct snp_ghcb *ghcb, uint64_t *field, uint64_t value)
+static void snp_ghcb_set(struct snp_ghcb *ghcb, u64 *field, u64 value)
 {
-	const unsigned int nr = field - (uint64_t *)ghcb;
+	const unsigned int nr = field - (u64 *)ghcb;
 
 	*field = value;
 	ghcb->valid_bitmap[nr / 8] |= BIT(nr % 8);
 }
 
 /* Registers that the event takes as input have been set by the caller. */
-static uint64_t __snp_vmgexit(struct snp_ghcb *ghcb, uint64_t exit_code,
-			      uint64_t info_1, uint64_t info_2)
+static u64 __snp_vmgexit(struct snp_ghcb *ghcb, u64 exit_code, u64 info_1,
+			 u64 info_2)
 {
 	ghcb->protocol_version = 2;
 	ghcb->ghcb_usage = 0;
@@ -331,26 +302,16 @@ static uint64_t __snp_vmgexit(struct snp_ghcb *ghcb, uint64_t exit_code,
 
 	snp_rep_vmmcall();
 
-	return (uint32_t)ghcb->sw_exit_info_1 ? ghcb->sw_exit_info_2 : 0;
+	return (u32)ghcb->sw_exit_info_1 ? ghcb->sw_exit_info_2 : 0;
 }
 
-/**
- * snp_vmgexit - exit for a non-automatic event that needs no registers
- * @exit_code: SVM_VMGEXIT_* or SVM_EXIT_*
- * @info_1: SW_EXITINFO1
- * @info_2: SW_EXITINFO2
- *
- * Return: 0, or the hypervisor's error (SW_EXITINFO2).
- */
-uint64_t snp_vmgexit(uint64_t exit_code, uint64_t info_1, uint64_t info_2)
+/* For events that need no registers.  Returns 0, or the hypervisor's error. */
+u64 snp_vmgexit(u64 exit_code, u64 info_1, u64 info_2)
 {
 	return __snp_vmgexit(snp_this_ghcb(), exit_code, info_1, info_2);
 }
 
-/**
- * snp_vc_handler - the #VC handler that snp_vm_create() installs
- * @regs: state of the guest at the exception
- *
+/*
  * The one instruction that guest code of selftests can't do without is the
  * "in %dx, %al" of ucall_arch_do_ucall(), which has the address of the ucall
  * in RDI.  KVM doesn't look at RDI; snp_get_ucall() does.  A test that expects
@@ -359,7 +320,7 @@ uint64_t snp_vmgexit(uint64_t exit_code, uint64_t info_1, uint64_t info_2)
 void snp_vc_handler(struct ex_regs *regs)
 {
 	struct snp_ghcb *ghcb = snp_this_ghcb();
-	const uint8_t *insn = (const uint8_t *)regs->rip;
+	const u8 *insn = (const u8 *)regs->rip;
 
 	/* Not GUEST_FAIL(), which would come back here. */
 	if (regs->error_code != SVM_EXIT_IOIO || *insn != 0xec) {
@@ -374,51 +335,23 @@ void snp_vc_handler(struct ex_regs *regs)
 	regs->rip++;
 }
 
-/**
- * snp_page_state_change - ask the hypervisor to make a page private or shared
- * @gpa: guest physical address of the page
- * @op: SNP_PSC_PRIVATE or SNP_PSC_SHARED
- *
- * A page that becomes private must be validated before it is used; a page that
- * is to become shared must have been invalidated.
- *
- * Return: whether the hypervisor has done it.
- */
-bool snp_page_state_change(uint64_t gpa, uint64_t op)
-{
-	return snp_vmgexit_msr(op << 52 | gpa | SNP_MSR_PSC_REQ) == SNP_MSR_PSC_RESP;
-}
-
-/**
- * snp_pvalidate - validate or invalidate a private page
- * @page: 4KiB page, mapped with the C-bit
- * @validate: true to validate
- *
- * Return: 0, SNP_NO_CHANGE if the page was in that state, or SNP_FAIL_*.
- */
+/* Returns 0, SNP_NO_CHANGE if the page was in that state, or SNP_FAIL_*. */
 int snp_pvalidate(void *page, bool validate)
 {
-	uint32_t ret;
+	u32 ret;
 	bool same;
 
 	asm volatile(".byte 0xf2, 0x0f, 0x01, 0xff"
 		     : "=a"(ret), "=@ccc"(same)
-		     : "a"(page), "c"(0), "d"((uint32_t)validate)
+		     : "a"(page), "c"(0), "d"((u32)validate)
 		     : "memory");
 
 	return !ret && same ? SNP_NO_CHANGE : ret;
 }
 
-/**
- * snp_rmpadjust - change what a lesser VMPL may do to a page, and its VMSA bit
- * @page: 4KiB page, mapped with the C-bit and validated
- * @attributes: VMPL, permissions and SNP_RMPADJUST_VMSA
- *
- * Return: 0 or SNP_FAIL_*.
- */
-int snp_rmpadjust(void *page, uint64_t attributes)
+int snp_rmpadjust(void *page, u64 attributes)
 {
-	uint32_t ret;
+	u32 ret;
 
 	asm volatile(".byte 0xf3, 0x0f, 0x01, 0xfe"
 		     : "=a"(ret)
@@ -428,8 +361,20 @@ int snp_rmpadjust(void *page, uint64_t attributes)
 	return ret;
 }
 
-static void snp_vmsa_set_seg(struct snp_vmsa_seg *seg, uint16_t selector,
-			     uint16_t attrib, uint32_t limit, uint64_t base)
+/* Ask for a page to be private, and validate it.  Returns 0 or SNP_FAIL_*. */
+u64 snp_make_private(gpa_t gpa)
+{
+	int r;
+
+	if (snp_vmgexit_msr(SNP_PSC_PRIVATE << 52 | gpa | SNP_MSR_PSC_REQ) != SNP_MSR_PSC_RESP)
+		return SNP_FAIL_INPUT;
+
+	r = snp_pvalidate((void *)gpa, true);
+	return r == SNP_NO_CHANGE ? 0 : r;
+}
+
+static void snp_vmsa_set_seg(struct snp_vmsa_seg *seg, u16 selector, u16 attrib,
+			     u32 limit, u64 base)
 {
 	seg->selector = selector;
 	seg->attrib = attrib;
@@ -437,16 +382,11 @@ static void snp_vmsa_set_seg(struct snp_vmsa_seg *seg, uint16_t selector,
 	seg->base = base;
 }
 
-/**
- * snp_vmsa_init - make a VMSA that starts a vCPU in the caller's address space
- * @vmsa: page of private, validated memory
- * @rip: function to start at
- * @rsp: end of the stack, 16 byte aligned
- * @rdi: the function's argument
- *
- * The page is a VMSA only after RMPADJUST has made it one.
+/*
+ * A VMSA that starts a vCPU in the caller's address space, with a stack that ends
+ * at @rsp, 16 byte aligned.  The page is a VMSA once RMPADJUST has made it one.
  */
-void snp_vmsa_init(struct snp_vmsa *vmsa, void *rip, void *rsp, uint64_t rdi)
+void snp_vmsa_init(struct snp_vmsa *vmsa, void *rip, void *rsp, u64 rdi)
 {
 	const struct desc_ptr gdt = get_gdt();
 	const struct desc_ptr idt = get_idt();
@@ -469,9 +409,9 @@ void snp_vmsa_init(struct snp_vmsa *vmsa, void *rip, void *rsp, uint64_t rdi)
 	vmsa->dr6 = 0xffff0ff0;
 	vmsa->dr7 = 0x400;
 	vmsa->rflags = X86_EFLAGS_FIXED;
-	vmsa->rip = (uint64_t)rip;
+	vmsa->rip = (u64)rip;
 	/* The ABI wants RSP as it is after a call. */
-	vmsa->rsp = (uint64_t)rsp - 8;
+	vmsa->rsp = (u64)rsp - 8;
 	vmsa->rdi = rdi;
 	vmsa->g_pat = 0x0007040600070406ULL;
 	vmsa->xcr0 = XFEATURE_MASK_FP;
@@ -480,15 +420,25 @@ void snp_vmsa_init(struct snp_vmsa *vmsa, void *rip, void *rsp, uint64_t rdi)
 	vmsa->sev_features = SNP_SEV_FEATURES;
 }
 
-/**
- * snp_ap_creation - the AP Creation event
- * @request: SVM_VMGEXIT_AP_CREATE_ON_INIT, _CREATE or _DESTROY
- * @apic_id: the vCPU, which the hypervisor changes at some time after this
- * @vmsa_gpa: guest physical address of the VMSA, ignored for DESTROY
- *
- * Return: 0, or the hypervisor's error.
+/* All that it takes to make a page a VMSA which hasn't been one. */
+u64 snp_make_vmsa(gpa_t gpa, void *rip, void *rsp, u64 rdi)
+{
+	void *page = (void *)gpa;
+	u64 r;
+
+	r = snp_make_private(gpa);
+	if (r)
+		return r;
+
+	snp_vmsa_init(page, rip, rsp, rdi);
+	return snp_rmpadjust(page, SNP_RMPADJUST_VMPL1 | SNP_RMPADJUST_VMSA);
+}
+
+/*
+ * KVM has the vCPU changed at some time after this.  Returns 0, or the
+ * hypervisor's error.
  */
-uint64_t snp_ap_creation(uint32_t request, uint32_t apic_id, uint64_t vmsa_gpa)
+u64 snp_ap_creation(u32 request, u32 apic_id, gpa_t vmsa_gpa)
 {
 	struct snp_ghcb *ghcb = snp_this_ghcb();
 
@@ -496,5 +446,5 @@ uint64_t snp_ap_creation(uint32_t request, uint32_t apic_id, uint64_t vmsa_gpa)
 		snp_ghcb_set(ghcb, &ghcb->rax, SNP_SEV_FEATURES);
 
 	return __snp_vmgexit(ghcb, SVM_VMGEXIT_AP_CREATION,
-			     (uint64_t)apic_id << 32 | request, vmsa_gpa);
+			     (u64)apic_id << 32 | request, vmsa_gpa);
 }
