@@ -144,7 +144,7 @@ for commit in "${commits[@]}"; do
 done
 
 # gist PATCH...: all that is in them but for where in the base their lines are.
-gist() { printf '%s\n' "${@##*/}"; sed -E '/^index /d; s/^@@ .*/@@/' "$@"; }
+gist() { printf '%s\n' "${@##*/}"; sed -E '/^index /d; s/^@@ .*/@@/' "$@" < /dev/null; }
 own() { say "$BASE: ${1#"$TOP"/patches/"$BASE"/} is its own now, and no link to $(readlink "$1")"; }
 
 # Everything is known to be good: install it.
