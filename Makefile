@@ -72,8 +72,8 @@ qemu-series: install ## like series
 	@$(SERIES)/export.sh $(QTREE)
 
 check-mutants: install ## take out each step of the protocol; who notices?
-	@tools/mutants/check
-	@cp build/mutants-$(TREE)/mutants.rst Documentation/project/mutants.rst
+	@for base in tools/mutants/linux-*; do LINUX=$${base#*/linux-} tools/mutants/check || exit 1; done
+	@tools/mutants/table > build/mutants.rst && cp build/mutants.rst Documentation/project/mutants.rst
 	@tools/mutants/matrix > Documentation/project/mutants.svg
 
 bench: qemu ## what a punch costs against the number of vCPUs, in instructions
