@@ -29,13 +29,16 @@ export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$BUILD
 one_at_a_time "$out"
 mkdir -p "$out"
 cd "$out" || exit
-if [[ ! -f build.ninja ]]; then
-	"$tree/configure" --cc="$cc" --meson=/usr/bin/meson --with-git-submodules=ignore \
-		--target-list=x86_64-softmmu --without-default-features --enable-tcg --enable-system \
-		--enable-fdt=system --disable-user --disable-docs --disable-tools --disable-guest-agent \
-		--disable-werror --audio-drv-list= "${options[@]}" \
-		--firmwarepath=/usr/share/seabios:/usr/share/qemu > "$log" 2>&1 ||
-		die "cannot configure QEMU (log: $log)"
+options+=(--cc="$cc" --meson=/usr/bin/meson --with-git-submodules=ignore
+	--target-list=x86_64-softmmu --without-default-features --enable-tcg --enable-system
+	--enable-fdt=system --disable-user --disable-docs --disable-tools --disable-guest-agent
+	# snphost --root
+	--enable-virtfs --enable-attr --enable-cap-ng
+	--disable-werror --audio-drv-list=
+	--firmwarepath=/usr/share/seabios:/usr/share/qemu)
+if [[ ! -f build.ninja || $(cat .options 2> /dev/null) != "${options[*]}" ]]; then
+	"$tree/configure" "${options[@]}" > "$log" 2>&1 || die "cannot configure QEMU (log: $log)"
+	echo "${options[*]}" > .options
 fi
 start=$SECONDS
 targets=(qemu-system-x86_64)

@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# debian-kernel.sh [--guest] BASE [--update | --before VERSION | --release RELEASE]
+# debian-kernel.sh [--guest | --devices] BASE [--update | --before VERSION | --release RELEASE]
 #
 # Have the newest binary of the distribution's kernel of BASE, for example
 # linux-6.12.y, unpacked in the cache, and print where: a folder, named as its
-# release, with bzImage, the modules that an SEV-SNP host and the tests need (or
-# with --guest its guests), and modules.order, their names in the order of loading. With --before, the newest
+# release, with bzImage, the modules that an SEV-SNP host and the tests need (with
+# --devices those for virtio's disks and file systems too; or with --guest what its
+# guests need), and modules.order, their names in the order of loading. With --before, the newest
 # that is older than that upstream version; with --release, that one.
 #
 # What was the newest is used again until --update looks for a newer one. Exit
@@ -16,12 +17,17 @@
 
 cache=$CACHE/debian-kernel
 wanted=(ccp kvm kvm-amd hwpoison-inject)
-if [[ ${1:-} == --guest ]]; then
+case ${1:-} in
+--guest)
 	cache=$CACHE/guest-kernel
 	wanted=(virtio_blk gcm ghash-generic sev-guest)
-	shift
-fi
-[[ $# -ge 1 ]] || die "usage: debian-kernel.sh [--guest] BASE [--update | --before VERSION | --release RELEASE]"
+	shift ;;
+--devices)
+	cache=$CACHE/devices-kernel
+	wanted+=(virtio_blk 9pnet_virtio 9p)
+	shift ;;
+esac
+[[ $# -ge 1 ]] || die "usage: debian-kernel.sh [--guest | --devices] BASE [--update | --before VERSION | --release RELEASE]"
 base_load "$1"
 before='' only=''
 case ${2:-} in
@@ -71,7 +77,8 @@ unpack() {
 	dpkg-deb --fsys-tarfile "$deb" |
 		tar -x -C "$TMP/x" --wildcards '*/vmlinuz*' '*/arch/x86/kvm/*' '*/drivers/crypto/*' '*/virt/*' \
 			'*/crypto/*' '*/drivers/char/hw_random/*' '*/mm/*' \
-			'*/drivers/block/virtio_blk*' '*/fs/configfs/*' 2>/dev/null || :
+			'*/drivers/block/virtio_blk*' '*/fs/configfs/*' \
+			'*/fs/9p/*' '*/net/9p/*' '*/fs/netfs/*' 2>/dev/null || :
 	# What is unpacked is kept, and a tenth of it.
 	rm -f "$deb"
 }

@@ -10,7 +10,7 @@ own=/.snphost
 bb=$own/busybox
 $bb --install -s /bin
 export PATH=/:/bin:/usr/local/bin HOME=/root
-word='' interactive='' rows='' cols=''
+word='' interactive='' rows='' cols='' root='' cwd='' disks=''
 # shellcheck source=/dev/null # made by snphost
 . $own/config
 
@@ -32,22 +32,41 @@ for m in "$own"/*.ko; do
 	[ ! -e "$m" ] || insmod "$m"
 done
 
+# It is not that something went wrong, but that this kernel can't.
+cannot() { say "cannot $*"; reboot -f; }
+
 con=/dev/ttyS1
-if ! [ -c $con ]; then
-	echo "<1>snphost: this kernel has no second serial port" >/dev/kmsg
-	reboot -f
+[ -c $con ] || cannot "has no second serial port"
+[ "$disks" = 0 ] || [ -b /dev/vda ] || cannot "has no driver for the disk (VIRTIO_PCI, VIRTIO_BLK)"
+eval "set -- $(cat $own/command)"
+if [ "$root" ]; then
+	new=$own/root
+	mkdir $new
+	mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=262144,cache=loose root $new ||
+		cannot "can't mount the root file system (VIRTIO_PCI, NET_9P_VIRTIO, 9P_FS)"
+	for dir in dev proc run sys tmp; do
+		[ ! -d $new/$dir ] || mount -o rbind /$dir $new/$dir
+	done
+	export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+	if [ "$cwd" != / ]; then
+		# shellcheck disable=SC2016 # for that shell
+		set -- /bin/sh -c 'cd "$0" && exec "$@"' "$cwd" "$@"
+	fi
+	set -- $bb chroot $new "$@"
 fi
 say up
 
 if [ "$interactive" ]; then
 	stty -F $con sane rows "$rows" cols "$cols"
 	# shellcheck disable=SC2094 # a terminal
-	setsid -c sh -c ". $own/command" <$con >$con 2>&1
+	setsid -c "$@" <$con >$con 2>&1
 	status=$?
 else
 	# Raw: what the command writes goes out byte for byte.
 	stty -F $con raw -echo
-	sh -c ". $own/command" </dev/null >$con 2>&1
+	[ -e $own/stdin ] || : >$own/stdin
+	# shellcheck disable=SC2016 # for that shell
+	sh -c '"$@"' sh "$@" <$own/stdin >$con 2>&1
 	status=$?
 fi
 
