@@ -13,7 +13,7 @@ QTREE := qemu-$(QEMU)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run check soak series debian tree refresh rebase kernel kselftest compare qemu qemu-tree \
+.PHONY: help run check soak demo series debian tree refresh rebase kernel kselftest compare qemu qemu-tree \
 	qemu-refresh qemu-rebase qemu-series modules check-mutants bench bench-snphost docs install update
 
 help: ## this list
@@ -27,6 +27,9 @@ check: install ## everything that must hold; ends with "N passed, N failed"
 
 soak: install ## checks that take hours; the last result of each in Documentation/project/soak.rst
 	@tools/soak/run
+
+demo: ## the hole in a real guest: its VMSA punched, on both kernels of make run
+	@tools/demo
 
 series: install ## export build/series/BASE/PART/*.patch and .mbx, signed off by you
 	@$(SERIES)/export.sh $(TREE)

@@ -24,7 +24,7 @@ reader=$!
 	-monitor unix:/tmp/monitor,server,nowait </dev/null 2>/tmp/qemu &
 qemu=$!
 if [ -x /guest/beside ]; then
-	/guest/beside $qemu 2>&1 | sed 's/^/'"$(printf '\001')"'host: /' &
+	/guest/beside $qemu 2>&1 | while IFS= read -r line; do printf '\001host: %s\n' "$line"; done &
 	beside=$!
 fi
 wait $qemu
