@@ -2,7 +2,7 @@
 kind     linux
 package  linux-source-7.3
 suite    trixie-backports
-parts    fix-populate fix tests
+parts    fix-populate fix tests rework
 prefix   PATCH 7.3.y
 # The lists that it goes to; people are for who sends it to add.
 to       kvm@vger.kernel.org

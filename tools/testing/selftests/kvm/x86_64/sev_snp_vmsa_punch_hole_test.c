@@ -5,7 +5,8 @@
  * A guest gives a vCPU its VMSA out of its own private memory (AP Creation), and
  * userspace can punch that memory out of its guest_memfd at any time.  KVM must
  * then have the vCPU out of the guest before the page is freed, and must not run
- * it until there is a VMSA again: KVM_RUN fails with KVM_EXIT_FAIL_ENTRY.
+ * it until there is a VMSA again: KVM_RUN fails with KVM_EXIT_FAIL_ENTRY or, if the
+ * memory was made shared, may fail with KVM_EXIT_MEMORY_FAULT.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -77,6 +78,7 @@ static struct ctl *ctl;
 static int gmem_fd;
 static int stats_fd;
 static u64 nr_fails;
+static u64 nr_memory_faults;
 
 static void *ap_thread(void *unused)
 {
@@ -89,9 +91,15 @@ static void *ap_thread(void *unused)
 		if (r && errno == EAGAIN)
 			continue;
 
-		TEST_ASSERT(!r, "KVM_RUN failed, errno %d", errno);
-		TEST_ASSERT(ap->run->exit_reason == KVM_EXIT_FAIL_ENTRY,
+		TEST_ASSERT(!r || errno == EFAULT, "KVM_RUN failed, errno %d", errno);
+		TEST_ASSERT(ap->run->exit_reason == (r ? KVM_EXIT_MEMORY_FAULT : KVM_EXIT_FAIL_ENTRY),
 			    "Unexpected exit: %s", exit_reason_str(ap->run->exit_reason));
+		if (r) {
+			TEST_ASSERT_EQ(ap->run->memory_fault.flags, KVM_MEMORY_EXIT_FLAG_PRIVATE);
+			TEST_ASSERT_EQ(ap->run->memory_fault.gpa, vmsa_gpa(0));
+			TEST_ASSERT_EQ(ap->run->memory_fault.size, PAGE_SIZE);
+			WRITE_ONCE(nr_memory_faults, nr_memory_faults + 1);
+		}
 		WRITE_ONCE(nr_fails, nr_fails + 1);
 		usleep(1000);
 	}
@@ -233,6 +241,13 @@ static void test_kicked(void)
 		if (i % 10 == 9)
 			snp_probe_host();
 	}
+
+	/* Made private again, it still is a hole, and nothing more is asked for. */
+	vm_mem_set_private(vm, vmsa_gpa(0), PAGE_SIZE);
+	expect_fails();
+	nr = READ_ONCE(nr_memory_faults);
+	expect_fails();
+	TEST_ASSERT_EQ(READ_ONCE(nr_memory_faults), nr);
 }
 
 static void test_two_memslots(void)
