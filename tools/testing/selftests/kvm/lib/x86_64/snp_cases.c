@@ -84,6 +84,17 @@ void snp_on_each_cpu(void (*fn)(void))
 	sched_setaffinity(0, sizeof(allowed), &allowed);
 }
 
+/* A page of a file isn't freed while it is on its way to the LRU lists. */
+static void drain_lru(void)
+{
+	void *mem = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	TEST_ASSERT(mem != MAP_FAILED, "mmap() failed");
+	TEST_ASSERT(!madvise(mem, PAGE_SIZE, MADV_COLD), "madvise() failed");
+	munmap(mem, PAGE_SIZE);
+}
+
 static unsigned long read_taint(void)
 {
 	unsigned long value;
@@ -144,6 +155,7 @@ static bool is_host_well(void)
  */
 void snp_probe_host(void)
 {
+	snp_on_each_cpu(drain_lru);
 	snp_on_each_cpu(write_pipe_pages);
 	write_anon_pages();
 	TEST_ASSERT(is_host_well(), "The kernel complained");
@@ -166,7 +178,8 @@ static int run_in_child(void (*fn)(void), unsigned int seconds)
 	TEST_ASSERT(pid >= 0, "fork() failed");
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		fn();
+		if (fn)
+			fn();
 		snp_probe_host();
 		exit(KSFT_PASS);
 	}
@@ -198,7 +211,7 @@ static int run_case(const struct snp_test *test, const struct snp_case *c)
 		result = KSFT_FAIL;
 
 	/* The last of it is freed only now. */
-	if (!is_host_well())
+	if (run_in_child(NULL, seconds) != KSFT_PASS || !is_host_well())
 		result = KSFT_FAIL;
 	return result == KSFT_PASS || result == KSFT_SKIP ? result : KSFT_FAIL;
 }
