@@ -92,7 +92,8 @@ static void *ap_thread(void *unused)
 			continue;
 
 		TEST_ASSERT(!r || errno == EFAULT, "KVM_RUN failed, errno %d", errno);
-		TEST_ASSERT(ap->run->exit_reason == (r ? KVM_EXIT_MEMORY_FAULT : KVM_EXIT_FAIL_ENTRY),
+		TEST_ASSERT(ap->run->exit_reason == (r ? KVM_EXIT_MEMORY_FAULT :
+							 KVM_EXIT_FAIL_ENTRY),
 			    "Unexpected exit: %s", exit_reason_str(ap->run->exit_reason));
 		if (r) {
 			TEST_ASSERT_EQ(ap->run->memory_fault.flags, KVM_MEMORY_EXIT_FLAG_PRIVATE);
@@ -184,7 +185,7 @@ static void test_halted(void)
 	ctl->halt = true;
 	create_ap(vmsa_gpa(0));
 	wait_until(READ_ONCE(ctl->beats) && snp_read_stat(stats_fd, "blocking"),
-		       "The vCPU doesn't halt");
+		   "The vCPU doesn't halt");
 	beats = READ_ONCE(ctl->beats);
 
 	/* It may go on waiting, but fails when it would run. */
