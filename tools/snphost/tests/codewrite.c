@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A CPU executes what another CPU has written, and nothing older. */
+#include "lib.h"
+
+#define WRITES		20000
+#define CODE		3	/* so that one store changes all of what it returns */
+
+static volatile bool stop;
+static volatile uint32_t calls, got;
+
+static void caller(void *arg)
+{
+	uint32_t (*code)(void) = (uint32_t (*)(void))arg;
+
+	for (; !stop; calls++)
+		got = code();
+}
+
+/*
+ * As a kernel patches its code: write, have the other CPU take notice, and rely
+ * on it. The page has code that stays, too, so that QEMU goes on watching it.
+ */
+void test_main(void)
+{
+	static const uint8_t code[] = { 0xb8, 0, 0, 0, 0, 0xc3 };	/* mov $0, %eax; ret */
+	uint8_t *page = alloc_page();
+	uint32_t (*stays)(void) = (uint32_t (*)(void))(page + 0x800);
+	uint32_t i, before, stale = 0;
+
+	memcpy(page + CODE, code, sizeof(code));
+	memcpy(page + 0x800, code, sizeof(code));
+	is(stays(), 0, "a page with code");
+	if (smp_start() < 2)
+		bail("one CPU");
+	smp_run(1, caller, page + CODE);
+	for (i = 1; i <= WRITES && !stale; i++) {
+		WRITE32(page + CODE + 1, i);
+		before = calls;
+		/* A call that began after the write has ended. */
+		while (calls - before < 2)
+			pause();
+		if (got != i)
+			stale = i;
+	}
+	stop = true;
+	smp_wait(1);
+	is(stale, 0, "no call returns what was there before the write");
+}
