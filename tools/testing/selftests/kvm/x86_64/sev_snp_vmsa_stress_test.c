@@ -662,20 +662,6 @@ static void test_life_cycle(void)
 	world_destroy(w);
 }
 
-/*
- * A page is counted only after it went from a list of the CPU that allocated it
- * to the host's, and if it is still part of a file when it gets there.
- */
-static void drain_lru(void)
-{
-	void *mem = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	TEST_ASSERT(mem != MAP_FAILED, "mmap() failed");
-	TEST_ASSERT(!madvise(mem, PAGE_SIZE, MADV_COLD), "madvise() failed");
-	munmap(mem, PAGE_SIZE);
-}
-
 /* How many pages can't be evicted: those of a guest_memfd, until they are freed. */
 static u64 count_unevictable(void)
 {
@@ -705,7 +691,8 @@ static void test_pages_freed(void)
 	for (i = 0; i < NR_FREE_ROUNDS; i++) {
 		ap_create(w, 1);
 		expect_runs(w, 1);
-		snp_on_each_cpu(drain_lru);
+		/* A page is counted only when it is on the host's list, and still of a file. */
+		snp_drain_lru();
 		punch(w, vmsa_gpa(1), 1);
 		expect_fails(w, 1);
 		if (!i)

@@ -40,6 +40,7 @@ extern unsigned int snp_seed;
 int snp_test_main(const struct snp_test *test, int argc, char *argv[]);
 void snp_probe_host(void);
 void snp_on_each_cpu(void (*fn)(void));
+void snp_drain_lru(void);
 
 static inline u64 now_ns(void)
 {

@@ -84,7 +84,6 @@ void snp_on_each_cpu(void (*fn)(void))
 	sched_setaffinity(0, sizeof(allowed), &allowed);
 }
 
-/* A page of a file isn't freed while it is on its way to the LRU lists. */
 static void drain_lru(void)
 {
 	void *mem = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE,
@@ -93,6 +92,12 @@ static void drain_lru(void)
 	TEST_ASSERT(mem != MAP_FAILED, "mmap() failed");
 	TEST_ASSERT(!madvise(mem, PAGE_SIZE, MADV_COLD), "madvise() failed");
 	munmap(mem, PAGE_SIZE);
+}
+
+/* A page of a file isn't freed while it is on its way to the LRU lists. */
+void snp_drain_lru(void)
+{
+	snp_on_each_cpu(drain_lru);
 }
 
 static unsigned long read_taint(void)
@@ -155,7 +160,7 @@ static bool is_host_well(void)
  */
 void snp_probe_host(void)
 {
-	snp_on_each_cpu(drain_lru);
+	snp_drain_lru();
 	snp_on_each_cpu(write_pipe_pages);
 	write_anon_pages();
 	TEST_ASSERT(is_host_well(), "The kernel complained");
