@@ -77,10 +77,9 @@ SPARSE=(/arch/x86/kvm/ /arch/x86/include/asm/ /virt/kvm/ /include/linux/
 sparse_tree() {
 	local repo=$BUILD/$BASENAME/.git
 	[[ -d $repo ]] || repo=$CACHE/linux.git
-	new_tree "$repo" "$1"
+	new_tree "$repo" "$1" "${SPARSE[@]}"
 	git -C "$1" config user.name Tester
 	git -C "$1" config user.email tester@localhost
-	sgit -C "$1" sparse-checkout set --no-cone "${SPARSE[@]}"
 	sgit -C "$1" checkout -q -B series "$2"
 }
 

@@ -10,7 +10,8 @@ one_at_a_time "$tree"
 base=$(git -C "$BUILD/$1" rev-parse refs/series/base)
 if [[ ! -d $tree/.git ]]; then
 	say "$1: checking out the base" >&2
-	new_tree "$BUILD/$1/.git" "$TMP/base"
+	# A third of the kernel is drivers for graphics, of which it has none.
+	new_tree "$BUILD/$1/.git" "$TMP/base" '/*' '!/drivers/gpu/drm/*/**/*.[ch]'
 	sgit -C "$TMP/base" checkout -q --detach "$base"
 	mv "$TMP/base" "$tree"
 fi

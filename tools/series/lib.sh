@@ -69,10 +69,14 @@ not_written() {
 	die "cannot write $2 in $1 (log: $3)"
 }
 
-# new_tree REPO DIR: a git work tree DIR, empty yet, that uses what is in REPO.
+# new_tree REPO DIR [PATTERN...]: a git work tree DIR, empty yet, that uses what is in
+# REPO; only what matches these patterns (as in .gitignore) is ever checked out.
 new_tree() {
-	sgit init -q --template= -b series "$2"
-	see_objects "$1" "$2/.git"
+	local repo=$1 dir=$2
+	shift 2
+	sgit init -q --template= -b series "$dir"
+	see_objects "$repo" "$dir/.git"
+	[[ $# -eq 0 ]] || sgit -C "$dir" sparse-checkout set --no-cone "$@"
 }
 
 # same_notes GITDIR: the notes in patches/ are those that the work tree was
