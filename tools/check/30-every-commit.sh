@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Every commit of the series compiles with W=1: KVM as a module and built in,
-# SEV on and off, and no warning in a file that the series touches that the
-# base does not give.
-# inputs: patches/linux-$LINUX/fix arch include virt tools/series tools/check/prepare-kvm.sh bases
+# Every commit of the series compiles: KVM with W=1, as a module and built in, SEV
+# on and off, and the selftests for SEV; and no warning in a file that the series
+# touches that the base does not give.
+# inputs: patches/linux-$LINUX arch include virt tools/testing tools/series tools/check/prepare-kvm.sh bases
 # limit: 2400
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/prepare-kvm.sh"
@@ -16,16 +16,36 @@ all=(m-sev m-nosev y-sev y-nosev)
 cd "$TOP" || exit
 
 # warnings LOG: those about touched files, without line numbers. gcc writes
-# paths relative to the object directory.
-touched > "$TMP/touched"
+# paths relative to the directory of the objects, or of the selftests.
+selftests=tools/testing/selftests/kvm
+{
+	touched
+	git -C "$BUILD/$BASENAME" diff --name-only --diff-filter=d "$BASE_COMMIT" "${COMMITS[-1]}" -- "$selftests/*.[ch]" |
+		sed "s,^$selftests/,,"
+} > "$TMP/touched"
 warnings() {
 	grep -E 'warning:' "$1" | sed -E 's,^(\.\./)*,,; s,:[0-9]+(:[0-9]+)?:,:,' |
 		grep -F -f "$TMP/touched" | sort -u || true
 }
+# build CONFIG: what is checked out.
+build() {
+	local src=$WALK/$selftests out=$WALK/obj-selftests tests
+	if [[ $1 != selftests ]]; then
+		configured "$1"
+		kbuild "$1" -k W=1 KBUILD_MODPOST_WARN=1 arch/x86/kvm/ virt/kvm/
+		return
+	fi
+	mkdir -p "$out" "$WALK/obj-headers"
+	tests=("$src"/x86*/sev_*test*.c)
+	tests=("${tests[@]#"$src"/}")
+	tests=("${tests[@]%.c}")
+	kbuild headers ARCH=x86_64 headers &&
+	make -C "$src" OUTPUT="$out" ARCH=x86_64 CC="$CC" -j"$(nproc)" \
+		KHDR_INCLUDES="-isystem $WALK/obj-headers/usr/include" "${tests[@]/#/$out/}"
+}
 compile() {	# CONFIG COMMIT LOG
 	walk_to "$2"
-	configured "$1"
-	kbuild "$1" -k W=1 KBUILD_MODPOST_WARN=1 arch/x86/kvm/ virt/kvm/ > "$3" 2>&1
+	build "$1" > "$3" 2>&1
 }
 
 # The base is only compiled if there is something to compare with.
@@ -36,15 +56,19 @@ known() {
 	compile "$config" "$BASE_COMMIT" "$log" || fail "the base does not compile as $config (log: $log)"
 	warnings "$log" > "$TMP/known-$config"
 }
+touches() { [[ -n $(git -C "$BUILD/$BASENAME" diff-tree -r --no-commit-id --name-only "$1" -- "${@:2}") ]]; }
 n=0
 for commit in "${COMMITS[@]}"; do
 	n=$((n + 1))
 	subject=$(git -C "$BUILD/$BASENAME" log -1 --format=%s "$commit")
-	# A commit that touches nothing that KVM is made from compiles like the one before.
-	[[ -n $(git -C "$BUILD/$BASENAME" diff-tree -r --no-commit-id --name-only "$commit" -- arch virt include) ]] || continue
-	configs=("${pairs[@]}")
-	# Nothing after it touches what KVM is made from: the last one.
-	git -C "$BUILD/$BASENAME" diff --quiet "$commit" "${COMMITS[-1]}" -- arch virt include && configs=("${all[@]}")
+	# What a commit does not touch compiles like the one before.
+	configs=()
+	if touches "$commit" arch virt include; then
+		configs=("${pairs[@]}")
+		# Nothing after it touches what KVM is made from: the last one.
+		git -C "$BUILD/$BASENAME" diff --quiet "$commit" "${COMMITS[-1]}" -- arch virt include && configs=("${all[@]}")
+	fi
+	! touches "$commit" include/uapi "$selftests" || configs+=(selftests)
 	for config in "${configs[@]}"; do
 		echo "$n of ${#COMMITS[@]}, $config: $subject"
 		log=$LOGS/walk-$n-$config.log
@@ -58,11 +82,13 @@ for commit in "${COMMITS[@]}"; do
 done
 
 # It has to see a warning and an error.
-file=$(grep -m1 '\.c$' "$TMP/touched")
-object=${file%.c}.o
-echo 'static int unused_by_anyone(void) { int set_only; set_only = 1; return 0; }' >> "$WALK/$file"
-kbuild m-sev W=1 "$object" > "$TMP/bad.log" 2>&1 || true
-[[ -n $(warnings "$TMP/bad.log") ]] || { cat "$TMP/bad.log"; fail "a warning is not seen"; }
-echo 'this is no C' >> "$WALK/$file"
-! kbuild m-sev "$object" > "$TMP/bad.log" 2>&1 || fail "an error is not seen"
-sgit -C "$WALK" checkout -q --force HEAD -- "$file"
+for config in m-sev selftests; do
+	file=$(grep -m1 '^virt/.*\.c$' "$TMP/touched")
+	[[ $config != selftests ]] || file=$selftests/$(grep -m1 'sev_.*_test\.c$' "$TMP/touched")
+	echo 'static int unused_by_anyone(void) { return 0; }' >> "$WALK/$file"
+	build "$config" > "$TMP/bad.log" 2>&1 || fail "$config: more than a warning: $(grep -m1 error "$TMP/bad.log")"
+	grep -q unused_by_anyone <<< "$(warnings "$TMP/bad.log")" || fail "$config: a warning is not seen"
+	echo 'this is no C' >> "$WALK/$file"
+	! build "$config" > "$TMP/bad.log" 2>&1 || fail "$config: an error is not seen"
+	sgit -C "$WALK" checkout -q --force HEAD -- "$file"
+done
