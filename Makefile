@@ -54,7 +54,7 @@ kselftest: install tree ## static selftests, and a tarball for a real SNP host
 
 compare: kernel kselftest qemu ## upstream's selftests on the base and on the series, without SNP
 	@before=$$(tools/kernel/base-kernel.sh $(TREE) debug) && \
-	VM_QEMU=build/$(QTREE)-build/qemu-system-x86_64 tools/kernel/compare.sh "$$before" build/$(TREE)/obj-debug/arch/x86/boot/bzImage build/kselftest-$(TREE)
+	SNPHOST_QEMU=build/$(QTREE)-build/qemu-system-x86_64 tools/kernel/compare.sh "$$before" build/$(TREE)/obj-debug/arch/x86/boot/bzImage build/kselftest-$(TREE)
 
 debian: ## the fixes as files for debian/patches of Debian's kernel package
 	@$(SERIES)/debian.sh $(TREE)

@@ -3,13 +3,13 @@
 # Upstream's KVM selftests pass on the base and on the series,
 # with lock, RCU and memory debugging on, and no splat, in a machine without SNP:
 # the emulator all the same, for stock QEMU's first CPU may lose flags (IGNNE#).
-# inputs: patches/linux-$LINUX arch include virt tools/testing tools/kernel tools/series tools/qemu.sh tools/snphost/qemu tools/snphost/splats patches/qemu-$QEMU bases
+# inputs: patches/linux-$LINUX arch include virt tools/testing tools/kernel tools/series tools/qemu.sh tools/snphost patches/qemu-$QEMU bases
 # limit: 5400
 . "$(dirname "$0")/lib.sh"
 
 tools=$TOP/tools/kernel
-VM_QEMU=$(make_qemu)
-export VM_QEMU
+SNPHOST_QEMU=$(make_qemu)
+export SNPHOST_QEMU
 after=$(make_kernel "$BASENAME" debug)
 before=$("$tools/base-kernel.sh" "$BASENAME" debug)
 tests=$(make_tests "$BASENAME")

@@ -32,14 +32,44 @@ result() {
 		END { if (!done) print bad ? "splat" : "not run" }' "$1"
 }
 
-# boot SIDE BZIMAGE TESTDIR
+# What the machine is given: the tests of the list in TESTDIR $1, and what runs
+# them, one after the other, and says so in the kernel's log.
+tests() {
+	local name _
+	mkdir -p "$TMP/tests"
+	sed 's/#.*//; s/[ \t]*$//; /^$/d' "$list" > "$TMP/tests/list"
+	while read -r name _; do
+		mkdir -p "$TMP/tests/$(dirname "$name")"
+		strip -o "$TMP/tests/$name" "$1/$name"
+	done < "$TMP/tests/list"
+	cat > "$TMP/tests/run" <<-'END'
+	#!/bin/sh
+	say() { echo "<1>vm: $*" > /dev/kmsg; }
+	cd /tests
+	while read -r name args; do
+		say "start $name"
+		timeout -s KILL 600 ./$name $args > /tmp/out 2>&1 < /dev/null
+		status=$?
+		while read -r line; do
+			echo "<6>vm: | $line" > /dev/kmsg
+		done < /tmp/out
+		say "end $name $status"
+	done < list
+	END
+	chmod +x "$TMP/tests/run"
+}
+
+# boot SIDE BZIMAGE
 boot() {
-	local console=${log[$1]}.console
-	: > "$console"
-	"$TOP/tools/kernel/vm.sh" "$2" "$list" "$3" "${log[$1]}" &
-	tail -n +1 --pid=$! -f "$console" |
-		sed -uEn "s/.*vm: end (\S+) ([0-9]+)\r*$/# $1: \1 ended with \2/p"
-	wait $!
+	local status=0
+	: > "${log[$1]}"
+	"$TOP/tools/snphost/snphost" --no-snp --kernel "$2" --smp "$(nproc)" --timeout 2400 \
+		--log "${log[$1]}" --file "$TMP/tests" -- /tests/run > "$TMP/said" 2>&1 < /dev/null &
+	tail -n +1 --pid=$! -f "${log[$1]}" |
+		sed -uEn "s/.*vm: end (\S+) ([0-9]+)$/# $1: \1 ended with \2/p"
+	wait $! || status=$?
+	[[ $status -eq 0 ]] || { cat "$TMP/said"; echo "the kernel $1 the series: snphost ended with $status"; }
+	return $status
 }
 
 status=0
@@ -50,8 +80,9 @@ else
 	# Not side by side: two CPUs that wait for each other and are not there
 	# half of the time take three times as long.
 	start=$SECONDS
-	boot before "$1" "$3" || status=1
-	boot after "$2" "$3" || status=1
+	tests "$3"
+	boot before "$1" || status=1
+	boot after "$2" || status=1
 	say "both booted and tested in $((SECONDS - start)) s" >&2
 fi
 printf '%-44s %-10s %-10s\n' test before after
