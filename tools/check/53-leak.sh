@@ -13,7 +13,7 @@ leak() {
 		-chardev "socket,id=monitor,path=$TMP/$1" -mon "chardev=monitor,mode=control"
 		-global "snp-rmp.exit-report=$LOGS/$1.rmp")
 	rm -f "$LOGS/$1.rmp"
-	SNPHOST_QEMU_ARGS=${args[*]} "$TOP/tools/snphost/snphost" --kernel "$2" --smp 2 --file "$3" \
+	"$TOP/tools/snphost/snphost" --kernel "$2" --smp 2 --file "$3" "${args[@]/#/--qemu-arg=}" \
 		--timeout 400 --log "$LOGS/$1.dmesg" -- /leak /dev/ttyS2 > "$LOGS/$1.log" 2>&1 || true
 }
 
