@@ -3,7 +3,7 @@
 
 # The base, and which parts of the series to put on it (default: all it has).
 LINUX ?= 6.12.y
-QEMU ?= 7.2
+QEMU ?= 10.0
 # DEBUG and RELEASE are for run, REVISION is the version of an exported series.
 export LINUX QEMU PARTS LINUX_SRC QEMU_SRC DEBUG RELEASE REVISION
 

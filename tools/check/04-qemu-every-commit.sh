@@ -3,10 +3,10 @@
 # Every commit of the QEMU series builds, and gives no warning in a file that
 # the series touches. It takes longest and needs no kernel: early, it keeps the
 # CPUs busy while the kernel's base is fetched.
-# inputs: patches/qemu-7.2 tools/snphost/qemu tools/qemu.sh tools/series bases
+# inputs: patches/qemu-$QEMU tools/snphost/qemu tools/qemu.sh tools/series bases
 # limit: 2400
 . "$(dirname "$0")/lib.sh"
-QTREE=qemu-${QEMU:-7.2}
+QTREE=qemu-${QEMU:-10.0}
 [[ -d $TOP/patches/$QTREE ]] || skip "no patches for $QTREE"
 "$TOP/tools/series/compose.sh" "$QTREE"
 

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # QEMU's own checkpatch.pl says nothing about any exported patch of the QEMU
 # series, and they go to QEMU's list alone.
-# inputs: patches/qemu-7.2 tools/snphost/qemu tools/series tools/check/each-patch.sh bases
+# inputs: patches/qemu-$QEMU tools/snphost/qemu tools/series tools/check/each-patch.sh bases
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/each-patch.sh"
-QTREE=qemu-${QEMU:-7.2}
+QTREE=qemu-${QEMU:-10.0}
 [[ -d $TOP/patches/$QTREE ]] || skip "no patches for $QTREE"
 
 cd "$TOP" || exit

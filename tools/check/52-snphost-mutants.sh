@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Each check of the emulated SNP host that is taken out is missed by one of the
 # bare-metal tests.
-# inputs: tools/snphost/tests tools/snphost/qemu patches/qemu-7.2 tools/qemu.sh bases
+# inputs: tools/snphost/tests tools/snphost/qemu patches/qemu-$QEMU tools/qemu.sh bases
 # limit: 1200
 . "$(dirname "$0")/lib.sh"
 

@@ -4,7 +4,7 @@
 # emulated SNP host as it is: upstream's SEV selftests of the same kernel pass on
 # it, and so do the cases of our tests that do not show what that fix lacks: see
 # Documentation/project/mainline-7.3.rst.
-# inputs: tools patches/linux-7.3.y patches/qemu-7.2 bases newer
+# inputs: tools patches/linux-7.3.y patches/qemu-$QEMU bases newer
 # limit: 3600
 . "$(dirname "$0")/lib.sh"
 newer=linux-7.3.y

@@ -5,7 +5,7 @@
 # that one computes from the firmware and the VMSAs, the disk works. The AP's VMSA
 # is punched: of that the distribution's host dies, and with our modules KVM_RUN of
 # that vCPU ends, the guest's other CPU goes on, and no page is left assigned.
-# inputs: tools patches/linux-6.12.y patches/qemu-7.2 arch include virt bases
+# inputs: tools patches/linux-6.12.y patches/qemu-$QEMU arch include virt bases
 # limit: 2400
 . "$(dirname "$0")/lib.sh"
 

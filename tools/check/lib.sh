@@ -5,7 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../series/lib.sh"
 LINUX=${LINUX:-6.12.y}
 BASENAME=linux-$LINUX
-QEMU=${QEMU:-7.2}
+QEMU=${QEMU:-10.0}
 
 # Exporting takes somebody who sends; for a check anybody will do.
 if ! git -C "$TOP" config user.email > /dev/null; then

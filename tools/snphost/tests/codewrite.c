@@ -18,20 +18,13 @@ static void caller(void *arg)
 
 /*
  * As a kernel patches its code: write, have the other CPU take notice, and rely
- * on it. The page has code that stays, too, so that QEMU goes on watching it.
+ * on it. Returns what was stale, if anything.
  */
-void test_main(void)
+static uint32_t patch(uint8_t *page)
 {
-	static const uint8_t code[] = { 0xb8, 0, 0, 0, 0, 0xc3 };	/* mov $0, %eax; ret */
-	uint8_t *page = alloc_page();
-	uint32_t (*stays)(void) = (uint32_t (*)(void))(page + 0x800);
 	uint32_t i, before, stale = 0;
 
-	memcpy(page + CODE, code, sizeof(code));
-	memcpy(page + 0x800, code, sizeof(code));
-	is(stays(), 0, "a page with code");
-	if (smp_start() < 2)
-		bail("one CPU");
+	stop = false;
 	smp_run(1, caller, page + CODE);
 	for (i = 1; i <= WRITES && !stale; i++) {
 		WRITE32(page + CODE + 1, i);
@@ -44,5 +37,22 @@ void test_main(void)
 	}
 	stop = true;
 	smp_wait(1);
-	is(stale, 0, "no call returns what was there before the write");
+	return stale;
+}
+
+void test_main(void)
+{
+	static const uint8_t code[] = { 0xb8, 0, 0, 0, 0, 0xc3 };	/* mov $0, %eax; ret */
+	uint8_t *page = alloc_page(), *alone = alloc_page();
+	uint32_t (*stays)(void) = (uint32_t (*)(void))(page + 0x800);
+
+	memcpy(page + CODE, code, sizeof(code));
+	memcpy(page + 0x800, code, sizeof(code));
+	memcpy(alone + CODE, code, sizeof(code));
+	/* QEMU goes on watching a page as long as it has code. */
+	is(stays(), 0, "a page with code");
+	if (smp_start() < 2)
+		bail("one CPU");
+	is(patch(page), 0, "no call returns what was there before the write");
+	is(patch(alone), 0, "nor if there is no other code in the page");
 }

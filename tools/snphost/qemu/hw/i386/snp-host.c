@@ -21,7 +21,7 @@
 #include "hw/pci/pci.h"
 #include "hw/qdev-properties.h"
 #include "hw/sysbus.h"
-#include "sysemu/tcg.h"
+#include "system/tcg.h"
 
 #define TYPE_AMD_PSP    "amd-psp"
 #define TYPE_AMD_IOMMU  "amd-iommu"
@@ -147,5 +147,5 @@ void snp_host_create_devices(PCMachineState *pcms)
                              &error_fatal);
     object_property_set_link(OBJECT(psp), "iommu", OBJECT(iommu),
                              &error_fatal);
-    pci_realize_and_unref(psp, pcms->bus, &error_fatal);
+    pci_realize_and_unref(psp, pcms->pcibus, &error_fatal);
 }

@@ -11,11 +11,11 @@
 #include "qemu/cutils.h"
 #include "qemu/error-report.h"
 #include "qapi/error.h"
-#include "qapi/qmp/qdict.h"
+#include "qobject/qdict.h"
 #include "hw/i386/snp-rmp.h"
 #include "monitor/hmp-target.h"
 #include "monitor/monitor.h"
-#include "sysemu/sysemu.h"
+#include "system/system.h"
 
 /*
  * Page states as the SEV-SNP firmware ABI names them.  The states of pages

@@ -11,11 +11,12 @@
 #include "qemu/module.h"
 #include "qapi/error.h"
 #include "exec/address-spaces.h"
+#include "exec/cputlb.h"
 #include "exec/exec-all.h"
 #include "hw/i386/snp-rmp.h"
 #include "hw/qdev-properties.h"
 #include "migration/vmstate.h"
-#include "sysemu/reset.h"
+#include "system/reset.h"
 #include "trace.h"
 
 /*
@@ -358,10 +359,9 @@ static void snp_rmp_instance_finalize(Object *obj)
     qemu_mutex_destroy(&rmp->lock);
 }
 
-static Property snp_rmp_properties[] = {
+static const Property snp_rmp_properties[] = {
     DEFINE_PROP_UINT64("base", SnpRmp, reset_base, 0),
     DEFINE_PROP_UINT64("end", SnpRmp, reset_end, 0),
-    DEFINE_PROP_END_OF_LIST(),
 };
 
 static void snp_rmp_class_init(ObjectClass *oc, void *data)

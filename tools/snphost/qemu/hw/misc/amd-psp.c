@@ -305,12 +305,11 @@ static const VMStateDescription vmstate_amd_psp = {
     }
 };
 
-static Property psp_properties[] = {
+static const Property psp_properties[] = {
     DEFINE_PROP_LINK("rmp", AmdPsp, fw.rmp, TYPE_SNP_RMP, SnpRmp *),
     DEFINE_PROP_LINK("iommu", AmdPsp, fw.iommu, TYPE_AMD_IOMMU_DEVICE,
                      AMDVIState *),
     DEFINE_PROP_UINT32("max-asid", AmdPsp, fw.max_asid, SNP_MAX_ASID),
-    DEFINE_PROP_END_OF_LIST(),
 };
 
 static void psp_class_init(ObjectClass *klass, void *data)
@@ -324,7 +323,7 @@ static void psp_class_init(ObjectClass *klass, void *data)
     pc->device_id = PSP_PCI_DEVICE_ID;
     pc->class_id = PCI_CLASS_CRYPT_OTHER;
     dc->desc = "AMD security processor";
-    dc->reset = psp_reset;
+    device_class_set_legacy_reset(dc, psp_reset);
     dc->vmsd = &vmstate_amd_psp;
     dc->hotpluggable = false;
     device_class_set_props(dc, psp_properties);

@@ -96,7 +96,7 @@ static const SevCpuidCheck sev_cpuid_checks[] = {
     { 0x0, ANY_INDEX, R(MAX, EXACT, EXACT, EXACT) },
     /*
      * EBX: all but the CLFLUSH size; ECX: OSXSAVE, hypervisor present, and
-     * x2APIC, which all processors with SNP have but those of TCG
+     * x2APIC, which all processors with SNP have but the CPU models do not
      */
     { 0x1, ANY_INDEX, R(MAX, EXACT, SUBSET, SUBSET),
       { 0, 0xffff00ff, CPUID_EXT_OSXSAVE | CPUID_EXT_HYPERVISOR |

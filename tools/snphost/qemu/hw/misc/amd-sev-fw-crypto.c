@@ -117,7 +117,7 @@ void sev_sha384(const void *data, size_t len, uint8_t digest[SEV_SHA384_SIZE])
     g_autofree uint8_t *result = NULL;
     size_t result_len = 0;
 
-    qcrypto_hash_bytes(QCRYPTO_HASH_ALG_SHA384, data, len, &result,
+    qcrypto_hash_bytes(QCRYPTO_HASH_ALGO_SHA384, data, len, &result,
                        &result_len, &error_abort);
     assert(result_len == SEV_SHA384_SIZE);
     memcpy(digest, result, SEV_SHA384_SIZE);
@@ -130,7 +130,7 @@ void sev_hmac_sha256(const void *key, size_t key_len, const struct iovec *iov,
     g_autofree uint8_t *result = NULL;
     size_t result_len = 0;
 
-    hmac = qcrypto_hmac_new(QCRYPTO_HASH_ALG_SHA256, key, key_len,
+    hmac = qcrypto_hmac_new(QCRYPTO_HASH_ALGO_SHA256, key, key_len,
                             &error_abort);
     qcrypto_hmac_bytesv(hmac, iov, niov, &result, &result_len, &error_abort);
     assert(result_len == SEV_SHA256_SIZE);

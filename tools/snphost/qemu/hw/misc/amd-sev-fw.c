@@ -16,7 +16,7 @@
 #include "qemu/rcu.h"
 #include "qemu/uuid.h"
 #include "exec/address-spaces.h"
-#include "sysemu/sysemu.h"
+#include "system/system.h"
 #include "amd-sev-fw-internal.h"
 #include "trace.h"
 
