@@ -35,17 +35,17 @@
 #include <linux/kvm.h>
 
 #define TRACING		"/sys/kernel/tracing/"
-#define AP_CREATION	0x80000013	/* exit code of the GHCB protocol */
+#define AP_CREATION	"0x80000013"	/* exit code of the GHCB protocol */
 #define AP_DESTROY	2		/* request in bits 0-31 of exit info 1 */
 #define PAGE		4096
 #define CONSOLE		"/tmp/console"
 #define VCPU		"kvm-vcpu:1"	/* the second one */
 
-static void enable(const char *file)
+static void set(const char *file, const char *value)
 {
-	int fd = open(file, O_WRONLY);
+	int fd = open(file, O_WRONLY), len = strlen(value);
 
-	if (fd < 0 || write(fd, "1", 1) != 1)
+	if (fd < 0 || write(fd, value, len) != len)
 		err(1, "%s", file);
 	close(fd);
 }
@@ -70,17 +70,16 @@ static bool guest_says(pid_t pid, const char *pattern)
 /* The guest physical address of the VMSA of the last AP that was created. */
 static unsigned long long last_vmsa(void)
 {
-	unsigned long long code, info1, info2, gpa = 0;
+	unsigned long long info1, info2, gpa = 0;
 	FILE *trace = fopen(TRACING "trace", "r");
 	char line[512], *s;
 
 	if (!trace)
 		err(1, "trace");
 	while (fgets(line, sizeof(line), trace)) {
-		s = strstr(line, "exit_reason ");
-		if (s && sscanf(s, "exit_reason %llx, exit_info1 %llx, exit_info2 %llx",
-				&code, &info1, &info2) == 3 &&
-		    code == AP_CREATION && (info1 & 0xffffffff) != AP_DESTROY)
+		s = strstr(line, "exit_info1 ");
+		if (s && sscanf(s, "exit_info1 %llx, exit_info2 %llx", &info1, &info2) == 2 &&
+		    (info1 & 0xffffffff) != AP_DESTROY)
 			gpa = info2;
 	}
 	fclose(trace);
@@ -227,7 +226,9 @@ int main(int argc, char *argv[])
 	if (argc != 2)
 		errx(2, "usage: punch PID");
 	pid = atoi(argv[1]);
-	enable(TRACING "events/kvm/kvm_vmgexit_enter/enable");
+	/* Nothing else: a CPU's buffer is full soon, and what is older is lost. */
+	set(TRACING "events/kvm/kvm_vmgexit_enter/filter", "exit_reason == " AP_CREATION);
+	set(TRACING "events/kvm/kvm_vmgexit_enter/enable", "1");
 	while (!guest_says(pid, "*counts: both CPUs are at work*"))
 		sleep(1);
 	gpa = last_vmsa();
