@@ -262,6 +262,11 @@ bool snp_rmp_set_active(SnpRmp *rmp, bool active)
     return ok;
 }
 
+static void do_flush_tlb(CPUState *cs, run_on_cpu_data data)
+{
+    tlb_flush(cs);
+}
+
 void snp_rmp_flush_tlbs(SnpRmp *rmp, CPUState *src)
 {
     if (src) {
@@ -269,8 +274,9 @@ void snp_rmp_flush_tlbs(SnpRmp *rmp, CPUState *src)
     } else {
         CPUState *cs;
 
+        /* Nobody but the CPU itself may touch its TLB. */
         CPU_FOREACH(cs) {
-            tlb_flush(cs);
+            async_run_on_cpu(cs, do_flush_tlb, RUN_ON_CPU_NULL);
         }
     }
 }
