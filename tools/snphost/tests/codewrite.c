@@ -2,7 +2,7 @@
 /* A CPU executes what another CPU has written, and nothing older. */
 #include "lib.h"
 
-#define WRITES		20000
+#define WRITES		2000
 #define CODE		3	/* so that one store changes all of what it returns */
 
 static volatile bool stop;
