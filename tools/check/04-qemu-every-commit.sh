@@ -6,7 +6,7 @@
 # inputs: patches/qemu-$QEMU tools/snphost/qemu tools/qemu.sh tools/series bases
 # limit: 2400
 . "$(dirname "$0")/lib.sh"
-QTREE=qemu-${QEMU:-10.0}
+QTREE=qemu-$QEMU
 [[ -d $TOP/patches/$QTREE ]] || skip "no patches for $QTREE"
 "$TOP/tools/series/compose.sh" "$QTREE"
 

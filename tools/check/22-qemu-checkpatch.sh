@@ -5,7 +5,7 @@
 # inputs: patches/qemu-$QEMU tools/snphost/qemu tools/series tools/check/each-patch.sh bases
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/each-patch.sh"
-QTREE=qemu-${QEMU:-10.0}
+QTREE=qemu-$QEMU
 [[ -d $TOP/patches/$QTREE ]] || skip "no patches for $QTREE"
 
 cd "$TOP" || exit
