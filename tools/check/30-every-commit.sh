@@ -3,7 +3,7 @@
 # Every commit of the series compiles: KVM with W=1, as a module and built in, SEV
 # on and off, and the selftests for SEV; and no warning in a file that the series
 # touches that the base does not give.
-# inputs: patches/linux-$LINUX arch include virt tools/testing tools/series tools/check/prepare-kvm.sh bases
+# inputs: patches/linux-$LINUX arch include virt tools/testing tools/series tools/kernel tools/check/prepare-kvm.sh bases
 # limit: 2400
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/prepare-kvm.sh"
@@ -11,8 +11,8 @@
 # Module against built in and SEV on against off do not touch each other in
 # KVM's source: every commit is built both ways of each, in two pairs, and the
 # last commit in all four, Intel's half of KVM included.
-pairs=(m-sev y-nosev)
-all=(m-sev m-nosev y-sev y-nosev)
+pairs=(modules nosev)
+all=(modules modules-nosev intel nosev)
 cd "$TOP" || exit
 
 # warnings LOG: those about touched files, without line numbers. gcc writes
@@ -31,7 +31,7 @@ warnings() {
 build() {
 	local src=$WALK/$selftests out=$WALK/obj-selftests tests
 	if [[ $1 != selftests ]]; then
-		configured "$1"
+		configured "$1" || return
 		kbuild "$1" -k W=1 KBUILD_MODPOST_WARN=1 arch/x86/kvm/ virt/kvm/
 		return
 	fi
@@ -82,7 +82,7 @@ for commit in "${COMMITS[@]}"; do
 done
 
 # It has to see a warning and an error.
-for config in m-sev selftests; do
+for config in modules selftests; do
 	file=$(grep -m1 '^virt/.*\.c$' "$TMP/touched")
 	[[ $config != selftests ]] || file=$selftests/$(grep -m1 'sev_.*_test\.c$' "$TMP/touched")
 	echo 'static int unused_by_anyone(void) { return 0; }' >> "$WALK/$file"

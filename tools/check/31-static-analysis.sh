@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # sparse (C=2) and the base's coccicheck say nothing new about touched files.
-# inputs: patches/linux-$LINUX/fix arch include virt tools/series tools/check/prepare-kvm.sh bases
+# inputs: patches/linux-$LINUX/fix arch include virt tools/series tools/kernel tools/check/prepare-kvm.sh bases
 # limit: 1500
 . "$(dirname "$0")/lib.sh"
 command -v sparse > /dev/null || skip "no sparse"
@@ -36,8 +36,8 @@ analyse() {	# COMMIT NAME FILE...
 	local name=$2
 	walk_to "$1"
 	shift 2
-	configured m-sev
-	kbuild m-sev C=2 CHECK="sparse" "${@/%.c/.o}" > "$LOGS/sparse-$name.log" 2>&1 ||
+	configured modules
+	kbuild modules C=2 CHECK="sparse" "${@/%.c/.o}" > "$LOGS/sparse-$name.log" 2>&1 ||
 		fail "does not compile (log: $LOGS/sparse-$name.log)"
 	cocci "$@" > "$LOGS/cocci-$name.log" || fail "no end of coccicheck"
 	cat "$LOGS/sparse-$name.log" "$LOGS/cocci-$name.log" > "$TMP/all"
@@ -72,7 +72,7 @@ int sparse_test(int __user *p)
 	return 0;
 }
 C
-kbuild m-sev C=2 CHECK=sparse "${file%.c}.o" > "$TMP/bad" 2>&1 || true
+kbuild modules C=2 CHECK=sparse "${file%.c}.o" > "$TMP/bad" 2>&1 || true
 cocci "$file" >> "$TMP/bad" || fail "no end of coccicheck"
 reports "$TMP/bad" > "$TMP/bad.reports"
 sgit -C "$WALK" checkout -q --force HEAD -- "$file"

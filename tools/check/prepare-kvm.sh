@@ -27,40 +27,15 @@ walk_to() {
 	sgit -C "$WALK" checkout -q --detach --force "$1"
 }
 
-# configured NAME: a directory to compile KVM in. NAME says how: m or y (module
-# or built in), then sev or nosev. The least that KVM on x86 can be built with.
+# configured NAME: a directory to compile KVM in, with that configuration
+# (tools/kernel/kernel.sh).
 configured() {
 	local obj=$WALK/obj-$1
-	[[ -f $obj/.prepared ]] && return
-	mkdir -p "$obj"
-	{
-		printf 'CONFIG_%s=y\n' 64BIT SMP PCI PCI_MSI ACPI EXPERT HIGH_RES_TIMERS MODULES \
-			CPU_SUP_AMD EFI EFI_STUB DMADEVICES CRYPTO CRYPTO_HW CRYPTO_DEV_CCP \
-			CRYPTO_DEV_CCP_DD CRYPTO_DEV_SP_PSP IOMMU_SUPPORT AMD_IOMMU VIRTUALIZATION KVM_SW_PROTECTED_VM \
-			SHMEM EVENTFD TRANSPARENT_HUGEPAGE MULTIUSER
-		case $1 in
-		m-*) printf 'CONFIG_%s=m\n' KVM KVM_AMD ;;
-		y-*) printf 'CONFIG_%s=y\n' KVM KVM_AMD ;;
-		esac
-		case $1 in
-		*-sev) printf 'CONFIG_%s=y\n' KVM_AMD_SEV AMD_MEM_ENCRYPT ;;
-		*-nosev) echo 'CONFIG_KVM_AMD_SEV=n' ;;
-		esac
-		# The other half of KVM on x86 shares the headers.
-		case $1 in
-		y-sev) printf 'CONFIG_%s=y\n' CPU_SUP_INTEL KVM_INTEL ;;
-		esac
-	} > "$obj/wanted"
-	kbuild "$1" KCONFIG_ALLCONFIG="$obj/wanted" allnoconfig > "$LOGS/walk-$1.log" 2>&1 ||
-		fail "cannot configure $1 (log: $LOGS/walk-$1.log)"
-	local missing
-	missing=$(grep '=[ym]$' "$obj/wanted" | grep -vxF -f "$obj/.config" || true)
-	[[ -z $missing ]] || fail "$1: the kernel does not take over: $missing"
-	! grep -q 'nosev' <<< "$1" || ! grep -q '^CONFIG_KVM_AMD_SEV=y' "$obj/.config" ||
-		fail "$1: SEV is on"
-	kbuild "$1" prepare modules_prepare >> "$LOGS/walk-$1.log" 2>&1 ||
-		fail "cannot prepare $1 (log: $LOGS/walk-$1.log)"
-	: > "$obj/.prepared"
+	"$TOP/tools/kernel/kernel.sh" "${WALK##*/}" "$1" --config > /dev/null || return
+	cmp -s "$obj/.fragment" "$obj/.prepared" && return
+	kbuild "$1" prepare modules_prepare > "$LOGS/walk-$1.log" 2>&1 ||
+		{ echo "error: cannot prepare $1 (log: $LOGS/walk-$1.log)"; return 1; }
+	cp "$obj/.fragment" "$obj/.prepared"
 }
 kbuild() {
 	local name=$1

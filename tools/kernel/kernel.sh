@@ -1,24 +1,26 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# kernel.sh TREE debug|modules [--config]
+# kernel.sh TREE NAME [--config]
 #
 # Configure and build the work tree build/TREE in build/TREE/obj-NAME, and print
-# the path of the bzImage. Building in a directory of the tree itself makes all
+# the path of the bzImage. NAME is debug, or another NAME.config beside this
+# file, or more of them: modules-nosev. Building in a directory of the tree itself makes all
 # paths that the compiler sees relative, so that ccache can give one tree what
 # it compiled for another. With --config: only configure, print the .config.
 . "$(dirname "$0")/../series/lib.sh"
 
-[[ $# -ge 2 ]] || die "usage: kernel.sh TREE debug|modules [--config]"
+[[ $# -ge 2 ]] || die "usage: kernel.sh TREE NAME [--config]"
 tree=$BUILD/$1 name=$2
-base_load "${1%-base}"
+base=${1#walk-}
+base_load "${base%-base}"
 here=$TOP/tools/kernel
 obj=$tree/obj-$name
 log=$LOGS/kernel-$1-$name.log
 fragments=("$here/small.config")
-case $name in
-debug|modules) fragments+=("$here/$name.config") ;;
-*) die "no configuration '$name'" ;;
-esac
+for fragment in ${name//-/ }; do
+	[[ -f $here/$fragment.config ]] || die "no configuration '$name'"
+	fragments+=("$here/$fragment.config")
+done
 [[ -f $tree/Kbuild ]] || die "no kernel tree $tree: 'make tree' first"
 grep -qs '^/obj-' "$tree/.git/info/exclude" ||
 	[[ ! -d $tree/.git/info ]] || echo '/obj-*/' >> "$tree/.git/info/exclude"
@@ -45,7 +47,7 @@ if ! cmp -s "$TMP/fragment" "$obj/.fragment" || [[ ! -f $obj/.config ]]; then
 	rm -f "$obj/.fragment"
 	build KCONFIG_ALLCONFIG="$TMP/fragment" allnoconfig > "$log" 2>&1 ||
 		die "cannot configure (log: $log)"
-	missing=$(grep -vxF -f "$obj/.config" "$TMP/fragment" || true)
+	missing=$(sed -E 's/^(.*)=n$/# \1 is not set/' "$TMP/fragment" | grep -vxF -f "$obj/.config" || true)
 	[[ -z $missing ]] || die "the kernel does not take over: $(xargs <<< "$missing")"
 	cp "$TMP/fragment" "$obj/.fragment"
 fi
