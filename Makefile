@@ -2,8 +2,8 @@
 # kvm-snp-vmsa: see README.md, or "make help".
 
 # The base, and which parts of the series to put on it (default: all it has).
-LINUX ?= 6.12.y
-QEMU ?= 10.0
+LINUX ?= $(shell . ./tools/series/defaults.sh; echo "$$LINUX")
+QEMU ?= $(shell . ./tools/series/defaults.sh; echo "$$QEMU")
 # DEBUG and RELEASE are for run, REVISION is the version of an exported series.
 export LINUX QEMU PARTS LINUX_SRC QEMU_SRC DEBUG RELEASE REVISION
 
@@ -20,7 +20,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## the main job: the hole in a real kernel, and closed; one verdict
-	@tools/run
+	@tools/verdict/run
 
 check: install ## everything that must hold; ends with "N passed, N failed"
 	@tools/check/run
@@ -29,7 +29,7 @@ soak: install ## checks that take hours; the last result of each in Documentatio
 	@tools/soak/run
 
 demo: ## the hole in a real guest: its VMSA punched, on both kernels of make run
-	@tools/demo
+	@tools/verdict/demo
 
 series: install ## export build/series/BASE/PART/*.patch and .mbx, signed off by you
 	@$(SERIES)/export.sh $(TREE)
@@ -44,23 +44,23 @@ rebase: install ## edits in patches/ and commits in the work tree: the latter on
 	@$(SERIES)/compose.sh $(TREE) --rebase
 
 kernel: install tree ## the composed kernel, small config with debugging
-	@tools/kernel/kernel.sh $(TREE) debug
+	@tools/build/kernel.sh $(TREE) debug
 
 modules: install tree ## kvm.ko and kvm-amd.ko with the series for Debian's kernel [RELEASE=uname -r]
-	@tools/kernel/modules.sh $(TREE) $(RELEASE)
+	@tools/build/modules.sh $(TREE) $(RELEASE)
 
 kselftest: install tree ## static selftests, and a tarball for a real SNP host
-	@tools/kernel/kselftest.sh $(TREE)
+	@tools/build/kselftest.sh $(TREE)
 
 compare: kernel kselftest qemu ## upstream's selftests on the base and on the series, without SNP
-	@before=$$(tools/kernel/base-kernel.sh $(TREE) debug) && \
-	SNPHOST_QEMU=build/$(QTREE)-build/qemu-system-x86_64 tools/kernel/compare.sh "$$before" build/$(TREE)/obj-debug/arch/x86/boot/bzImage build/kselftest-$(TREE)
+	@before=$$(tools/build/base-kernel.sh $(TREE) debug) && \
+	SNPHOST_QEMU=build/$(QTREE)-build/qemu-system-x86_64 tools/check/compare.sh "$$before" build/$(TREE)/obj-debug/arch/x86/boot/bzImage build/kselftest-$(TREE)
 
 debian: ## the fixes as files for debian/patches of Debian's kernel package
 	@$(SERIES)/debian.sh $(TREE)
 
 qemu: install qemu-tree ## the emulated SNP host
-	@tools/qemu.sh $(QTREE)
+	@tools/build/qemu.sh $(QTREE)
 
 qemu-tree: install ## like tree, for QEMU
 	@$(SERIES)/compose.sh $(QTREE)
@@ -75,9 +75,9 @@ qemu-series: install ## like series
 	@$(SERIES)/export.sh $(QTREE)
 
 check-mutants: install ## take out each step of the protocol; who notices?
-	@for base in tools/mutants/linux-*; do LINUX=$${base#*/linux-} tools/mutants/check || exit 1; done
-	@tools/mutants/table > build/mutants.rst && cp build/mutants.rst Documentation/project/mutants.rst
-	@tools/mutants/matrix > Documentation/project/mutants.svg
+	@for base in tools/protocol/mutants/linux-*; do LINUX=$${base#*/linux-} tools/protocol/mutants/check || exit 1; done
+	@tools/protocol/mutants/table > build/mutants.rst && cp build/mutants.rst Documentation/project/mutants.rst
+	@tools/protocol/mutants/matrix > Documentation/project/mutants.svg
 
 bench: qemu ## what a punch costs against the number of vCPUs, in instructions
 	@tools/bench/run

@@ -3,13 +3,13 @@
 # The runner of the checks counts right, goes on after a failure, ends what has
 # no end, runs again only what changed, shows what a check has to say while that
 # runs, and prints TAP. "make soak" keeps what came of each check last.
-# inputs: tools/check/run tools/series/lib.sh tools/soak/run
+# inputs: tools/check/run tools/series/lib.sh tools/series/defaults.sh tools/soak/run
 . "$(dirname "$0")/lib.sh"
 
 repo=$TMP/repo
 mkdir -p "$repo/tools/check" "$repo/tools/series"
 cp "$TOP/tools/check/run" "$TOP/tools/check/lib.sh" "$repo/tools/check/"
-cp "$TOP/tools/series/lib.sh" "$repo/tools/series/"
+cp "$TOP"/tools/series/{lib,defaults}.sh "$repo/tools/series/"
 check() { printf '#!/bin/bash\n%s\n' "$2" > "$repo/tools/check/$1"; chmod +x "$repo/tools/check/$1"; }
 check 01-good.sh $'# inputs: data\nexit 0'
 check 02-bad.sh 'echo the reason; exit 1'

@@ -3,7 +3,7 @@
 # Every commit of the QEMU series builds, and gives no warning in a file that
 # the series touches. It takes longest and needs no kernel: early, it keeps the
 # CPUs busy while the kernel's base is fetched.
-# inputs: patches/qemu-$QEMU tools/snphost/qemu tools/qemu.sh tools/series bases
+# inputs: patches/qemu-$QEMU tools/snphost/qemu tools/build/qemu.sh tools/series bases
 # limit: 2400
 . "$(dirname "$0")/lib.sh"
 QTREE=qemu-$QEMU
@@ -31,7 +31,7 @@ log=$BUILD/walk/logs/$QTREE-build.log
 build() {
 	local status=0
 	rm -f "$log"
-	BUILD=$BUILD/walk "$TOP/tools/qemu.sh" "$QTREE" > "$TMP/out" 2>&1 || status=$?
+	BUILD=$BUILD/walk "$TOP/tools/build/qemu.sh" "$QTREE" > "$TMP/out" 2>&1 || status=$?
 	{ grep 'warning:' "$log" || true; } | { grep -F -f "$TMP/touched" || true; } |
 		sed -E 's,:[0-9]+(:[0-9]+)?:,:,' | sort -u > "$TMP/warned"
 	return $status

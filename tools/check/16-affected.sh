@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # tools/affected says of each kernel what it is: the distribution's own ones, which
 # have the hole or mainline's fix, and the modules with the series.
-# inputs: tools/affected tools/kernel patches arch include virt bases newer
+# inputs: tools/affected tools/build patches arch include virt bases newer
 # limit: 1800
 . "$(dirname "$0")/lib.sh"
 
@@ -13,7 +13,7 @@ expect() {
 	[[ $status -eq $1 ]] || fail "status $status, not $1, of $2"
 }
 compose_base "$BASENAME"
-ours=$("$TOP/tools/kernel/modules.sh" "$BASENAME")
+ours=$("$TOP/tools/build/modules.sh" "$BASENAME")
 expect 0 "$ours"
 for base in linux-6.12.y linux-7.2.y linux-7.3.y; do
 	expect 1 "$("$TOP/tools/snphost/debian-kernel.sh" "$base")"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Sphinx makes the kernel's documentation with what the series adds without a new
 # warning, and ours without any; the pictures are what their sources give.
-# inputs: patches Documentation tools/series tools/docs tools/mutants bases
+# inputs: patches Documentation tools/series tools/docs tools/protocol/mutants bases
 . "$(dirname "$0")/lib.sh"
 
 command -v sphinx-build > /dev/null || skip "no sphinx-build"

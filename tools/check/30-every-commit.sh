@@ -3,7 +3,7 @@
 # Every commit of the series compiles: KVM with W=1, as a module and built in, SEV
 # on and off, and the selftests for SEV; and no warning in a file that the series
 # touches that the base does not give.
-# inputs: patches/linux-$LINUX arch include virt tools/testing tools/series tools/kernel tools/check/prepare-kvm.sh bases
+# inputs: patches/linux-$LINUX arch include virt tools/testing tools/series tools/build tools/check/prepare-kvm.sh bases
 # limit: 2400
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/prepare-kvm.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # sparse (C=2) and the base's coccicheck say nothing new about touched files.
-# inputs: patches/linux-$LINUX/fix arch include virt tools/series tools/kernel tools/check/prepare-kvm.sh bases
+# inputs: patches/linux-$LINUX/fix arch include virt tools/series tools/build tools/check/prepare-kvm.sh bases
 # limit: 1500
 . "$(dirname "$0")/lib.sh"
 command -v sparse > /dev/null || skip "no sparse"

@@ -3,17 +3,16 @@
 # Upstream's KVM selftests pass on the base and on the series,
 # with lock, RCU and memory debugging on, and no splat, in a machine without SNP:
 # the emulator all the same, for stock QEMU's first CPU may lose flags (IGNNE#).
-# inputs: patches/linux-$LINUX arch include virt tools/testing tools/kernel tools/series tools/qemu.sh tools/snphost patches/qemu-$QEMU bases
+# inputs: patches/linux-$LINUX arch include virt tools/testing tools/build tools/series tools/snphost patches/qemu-$QEMU bases
 # limit: 5400
 . "$(dirname "$0")/lib.sh"
 
-tools=$TOP/tools/kernel
 SNPHOST_QEMU=$(make_qemu)
 export SNPHOST_QEMU
 after=$(make_kernel "$BASENAME" debug)
-before=$("$tools/base-kernel.sh" "$BASENAME" debug)
+before=$("$TOP/tools/build/base-kernel.sh" "$BASENAME" debug)
 tests=$(make_tests "$BASENAME")
-"$tools/compare.sh" "$before" "$after" "${tests%/*}" | sed -u 's/^# /## /'
+"$TOP/tools/check/compare.sh" "$before" "$after" "${tests%/*}" | sed -u 's/^# /## /'
 
 # A difference, a splat, and a test that fails on both have to be seen.
 before=$LOGS/compare-before.log after=$LOGS/compare-after.log
@@ -22,7 +21,7 @@ sed "$fails" "$before" > "$TMP/fails-before.log"
 sed "$fails" "$after" > "$TMP/fails.log"
 sed 's/\(.*\)vm: start x86_64\/sync_regs_test/&\nWARNING: CPU: 0 PID: 1 at nowhere/' "$after" > "$TMP/splat.log"
 seen() {
-	! "$tools/compare.sh" --logs "$@" > "$TMP/out" || fail "not seen: $*"
+	! "$TOP/tools/check/compare.sh" --logs "$@" > "$TMP/out" || fail "not seen: $*"
 	grep -q '<--' "$TMP/out" || fail "not marked: $*"
 }
 seen "$before" "$TMP/fails.log"

@@ -25,7 +25,7 @@ for base in linux-6.12.y linux-7.3.y; do
 	gcc -Wall -Werror -O1 -static -isystem "$WORKTREE/obj-headers/usr/include" \
 		-o "$TMP/$base/leak" "$TOP/tools/check/leak.c"
 	without=$("$TOP/tools/snphost/debian-kernel.sh" "$base")
-	with=$("$TOP/tools/kernel/exchange.sh" "$base" "$without")
+	with=$("$TOP/tools/build/exchange.sh" "$base" "$without")
 
 	leak "leak-without-$base" "$without" "$TMP/$base/leak" &
 	leak "leak-$base" "$with" "$TMP/$base/leak"

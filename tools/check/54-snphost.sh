@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # snphost does what its options say, and its exit statuses are nobody else's.
-# inputs: tools/snphost tools/series patches/qemu-$QEMU tools/qemu.sh bases
+# inputs: tools/snphost tools/series patches/qemu-$QEMU tools/build/qemu.sh bases
 # limit: 1200
 . "$(dirname "$0")/lib.sh"
 

@@ -6,7 +6,7 @@
 # inputs: tools patches arch include virt bases newer
 # limit: 3000
 set -o pipefail
-cd "$(dirname "$0")/../mutants" || exit
+cd "$(dirname "$0")/../protocol/mutants" || exit
 # Each as it is judged.
 {
 	./check &&

@@ -43,8 +43,8 @@ SNPHOST_QEMU=$qemu watch "$TOP/tools/snphost/snphost" --kernel "$bzimage" --rmp-
 	-- sh -c "/sev_smoke_test && /sev_snp_vmsa_punch_hole_test $told -c 2 && /sev_snp_vmsa_stress_test $told -c 1 -c 6 -c 7 -c 8" || fail "a real kernel"
 
 # They have to see faults that are put in.
-! QEMU_BUILD=${qemu%/*} MUTANTS=$TOP/tools/check/sanitizers.list \
-	watch "$TOP/tools/snphost/tests/mutants" > "$TMP/out" 2>&1 || fail "no fault is seen"
+! QEMU_BUILD=${qemu%/*} FAULTS=$TOP/tools/check/sanitizers.list \
+	watch "$TOP/tools/snphost/tests/faults" > "$TMP/out" 2>&1 || fail "no fault is seen"
 for fault in 'AddressSanitizer: heap-buffer-overflow' 'LeakSanitizer: detected' 'runtime error: shift'; do
 	grep -q "$fault" "$TMP/out" || fail "not seen: $fault, but: $(< "$TMP/out")"
 done

@@ -9,7 +9,7 @@
 # limit: 2400
 . "$(dirname "$0")/lib.sh"
 
-"$TOP/tools/demo"
+"$TOP/tools/verdict/demo"
 digest=$("$TOP/tools/snphost/guests/digest" "$("$TOP/tools/snphost/guest-vmm.sh")/share/OVMF.fd" 2 0x800f12)
 for leg in unfixed fixed; do
 	grep -qx "measurement $digest" "$LOGS/demo-$leg.out" ||

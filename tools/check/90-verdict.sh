@@ -6,5 +6,5 @@
 # limit: 3600
 . "$(dirname "$0")/lib.sh"
 
-LINUX=$LINUX QEMU=$QEMU "$TOP/tools/run"
-LINUX=$LINUX QEMU=$QEMU DEBUG=1 "$TOP/tools/run"
+LINUX=$LINUX QEMU=$QEMU "$TOP/tools/verdict/run"
+LINUX=$LINUX QEMU=$QEMU DEBUG=1 "$TOP/tools/verdict/run"

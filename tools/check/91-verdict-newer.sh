@@ -5,4 +5,4 @@
 # limit: 3600
 . "$(dirname "$0")/lib.sh"
 
-LINUX=7.3.y QEMU=$QEMU PARTS='' LINUX_SRC='' "$TOP/tools/run"
+LINUX=7.3.y QEMU=$QEMU PARTS='' LINUX_SRC='' "$TOP/tools/verdict/run"

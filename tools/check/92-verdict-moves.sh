@@ -4,7 +4,7 @@
 # that upstream has fixed, one that says so and is not, binaries with the hole that
 # can't be had any more. What is fetched, built and booted is played by stand-ins;
 # what decides and judges is real.
-# inputs: tools/run tools/verdict tools/series tools/snphost/debian-kernel.sh patches arch include virt tools/testing Documentation bases
+# inputs: tools/verdict tools/series tools/snphost/debian-kernel.sh patches arch include virt tools/testing Documentation bases
 # limit: 300
 # shellcheck disable=SC2016 # what stands in single quotes is for the stand-ins
 . "$(dirname "$0")/lib.sh"
@@ -26,13 +26,13 @@ stand_in tools/series/apt.sh <<< 'awk -v name="^$2\$" -v suite="$3" '\''$1 ~ nam
 echo : | stand_in tools/install
 cp "$repo/tools/series/compose.sh" "$repo/tools/series/compose-linux.sh"
 stand_in tools/series/compose.sh <<< '[[ $1 == qemu-* ]] || exec "${0%.sh}-linux.sh" "$@"'
-stand_in tools/qemu.sh <<< 'mkdir -p "$BUILD/$1-build"; : > "$BUILD/$1-build/qemu-system-x86_64"'
+stand_in tools/build/qemu.sh <<< 'mkdir -p "$BUILD/$1-build"; : > "$BUILD/$1-build/qemu-system-x86_64"'
 # A kernel is a folder; this file in it says what becomes of it.
 kernel='mkdir -p "$BUILD/$name"; echo "$name" > "$BUILD/$name/bzImage"; echo "$BUILD/$name"'
-stand_in tools/kernel/exchange.sh <<< "name=exchanged; $kernel"
-stand_in tools/kernel/kernel.sh <<< "name=ours; $kernel"
-stand_in tools/kernel/base-kernel.sh <<< "name=unfixed; $kernel; echo dies > \"\$BUILD/\$name/dies\""
-stand_in tools/kernel/kselftest.sh <<-'END'
+stand_in tools/build/exchange.sh <<< "name=exchanged; $kernel"
+stand_in tools/build/kernel.sh <<< "name=ours; $kernel"
+stand_in tools/build/base-kernel.sh <<< "name=unfixed; $kernel; echo dies > \"\$BUILD/\$name/dies\""
+stand_in tools/build/kselftest.sh <<-'END'
 	out=$BUILD/tests
 	for dir in x86 x86_64; do
 		mkdir -p "$out/$dir"
@@ -90,7 +90,7 @@ world() {
 # says STATUS TEXT...: the main job ends so, and says this.
 says() {
 	local status=0 text want=$1
-	LINUX=$LINUX QEMU=$QEMU PARTS='' RELEASE='' DEBUG='' "$repo/tools/run" > "$TMP/out" 2>&1 || status=$?
+	LINUX=$LINUX QEMU=$QEMU PARTS='' RELEASE='' DEBUG='' "$repo/tools/verdict/run" > "$TMP/out" 2>&1 || status=$?
 	sed -n '/the verdict$/,$p' "$TMP/out"
 	[[ $status -eq $want ]] || { cat "$TMP/out"; fail "status $status, not $want"; }
 	shift
@@ -146,7 +146,7 @@ world "the archive has no binary at all"
 says 0 "$own_build" "^$v without it, without the series" "VERDICT: broken without the series, whole with it"
 
 world "a kernel that is no binary's any more, and does not die"
-stand_in tools/kernel/base-kernel.sh <<< "name=unfixed; $kernel; rm -f \"\$BUILD/\$name/dies\""
+stand_in tools/build/base-kernel.sh <<< "name=unfixed; $kernel; rm -f \"\$BUILD/\$name/dies\""
 says 1 "$own_build" "VERDICT: not as it should be: without the series lives"
 
 world "the source has the fix"

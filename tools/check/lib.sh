@@ -3,9 +3,7 @@
 # shellcheck shell=bash
 
 . "$(dirname "${BASH_SOURCE[0]}")/../series/lib.sh"
-LINUX=${LINUX:-6.12.y}
 BASENAME=linux-$LINUX
-QEMU=${QEMU:-10.0}
 
 # Exporting takes somebody who sends; for a check anybody will do.
 if ! git -C "$TOP" config user.email > /dev/null; then
@@ -33,14 +31,14 @@ expect_failure() {
 #   make_kernel BASE CONFIG	the bzImage
 #   make_tests BASE		the directory with the selftests for x86
 make_qemu() {
-	compose_base "qemu-$QEMU" >&2 && "$TOP/tools/qemu.sh" "qemu-$QEMU" "$@"
+	compose_base "qemu-$QEMU" >&2 && "$TOP/tools/build/qemu.sh" "qemu-$QEMU" "$@"
 }
 make_kernel() {
-	compose_base "$1" >&2 && "$TOP/tools/kernel/kernel.sh" "$1" "$2"
+	compose_base "$1" >&2 && "$TOP/tools/build/kernel.sh" "$1" "$2"
 }
 make_tests() {
 	local out dir
-	compose_base "$1" >&2 && out=$("$TOP/tools/kernel/kselftest.sh" "$1") &&
+	compose_base "$1" >&2 && out=$("$TOP/tools/build/kselftest.sh" "$1") &&
 	base_load "$1" && dir=$(to_base tools/testing/selftests/kvm/x86_64/) &&
 	echo "$out/$(basename "$dir")"
 }

@@ -28,10 +28,10 @@ walk_to() {
 }
 
 # configured NAME: a directory to compile KVM in, with that configuration
-# (tools/kernel/kernel.sh).
+# (tools/build/kernel.sh).
 configured() {
 	local obj=$WALK/obj-$1
-	"$TOP/tools/kernel/kernel.sh" "${WALK##*/}" "$1" --config > /dev/null || return
+	"$TOP/tools/build/kernel.sh" "${WALK##*/}" "$1" --config > /dev/null || return
 	cmp -s "$obj/.fragment" "$obj/.prepared" && return
 	kbuild "$1" prepare modules_prepare > "$LOGS/walk-$1.log" 2>&1 ||
 		{ echo "error: cannot prepare $1 (log: $LOGS/walk-$1.log)"; return 1; }

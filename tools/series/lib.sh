@@ -13,6 +13,7 @@ export CCACHE_DEPEND=1
 PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$TOP/tools/series/defaults.sh"
 BUILD=${BUILD:-$TOP/build}
 # The scripts change directories, and call each other from there.
 [[ $BUILD == /* ]] || BUILD=$PWD/$BUILD

@@ -7,5 +7,5 @@
 export LINUX=7.3.y PARTS='' LINUX_SRC=''
 . "$(dirname "$0")/../check/lib.sh"
 
-"$TOP/tools/mutants/check"
+"$TOP/tools/protocol/mutants/check"
 echo "$(wc -l < "$BUILD/mutants-linux-7.3.y/whole") rows, none without somebody who notices"

@@ -12,7 +12,7 @@ here=$TOP/tools/snphost/guests
 make_qemu
 compose_base linux-6.12.y
 debian=$("$TOP/tools/snphost/debian-kernel.sh" linux-6.12.y)
-ours=$("$TOP/tools/kernel/exchange.sh" linux-6.12.y "$debian")
+ours=$("$TOP/tools/build/exchange.sh" linux-6.12.y "$debian")
 gcc -O2 -Wall -Wextra -Werror -static -o "$TMP/report" "$here/report.c"
 firmware=$("$TOP/tools/snphost/guest-vmm.sh")/share/OVMF.fd
 

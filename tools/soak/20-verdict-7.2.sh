@@ -4,4 +4,4 @@
 # limit: 3600
 . "$(dirname "$0")/../check/lib.sh"
 
-LINUX=7.2.y QEMU=$QEMU PARTS='' LINUX_SRC='' "$TOP/tools/run"
+LINUX=7.2.y QEMU=$QEMU PARTS='' LINUX_SRC='' "$TOP/tools/verdict/run"

@@ -4,4 +4,4 @@
 # limit: 3600
 . "$(dirname "$0")/../check/lib.sh"
 
-LINUX=7.3.y QEMU=$QEMU PARTS='' LINUX_SRC='' DEBUG=1 "$TOP/tools/run"
+LINUX=7.3.y QEMU=$QEMU PARTS='' LINUX_SRC='' DEBUG=1 "$TOP/tools/verdict/run"

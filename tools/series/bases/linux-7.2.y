@@ -20,5 +20,5 @@ whole    arch include virt tools/testing/selftests/kvm Documentation
 map      tools/testing/selftests/kvm/x86_64/ tools/testing/selftests/kvm/x86/
 map      tools/testing/selftests/kvm/include/x86_64/ tools/testing/selftests/kvm/include/x86/
 map      tools/testing/selftests/kvm/lib/x86_64/ tools/testing/selftests/kvm/lib/x86/
-# NAME-HERE NAME-IN-BASE: an option of tools/kernel/*.config that has another name.
+# NAME-HERE NAME-IN-BASE: an option of tools/build/*.config that has another name.
 option   PROC_SYSCTL SYSCTL

@@ -23,7 +23,7 @@ elif [[ -z $release ]]; then
 fi
 [[ $release == "$series".*-amd64 ]] || die "$release is no kernel $series of the distribution (RELEASE=$series.N+...-amd64)"
 [[ -d $WORKTREE/.git ]] || die "no kernel tree $WORKTREE: 'make tree' first"
-headers=$("$TOP/tools/kernel/headers.sh" "$BASE" "$release")
+headers=$("$TOP/tools/build/headers.sh" "$BASE" "$release")
 out=$BUILD/modules-$release
 log=$LOGS/modules-$release.log
 one_at_a_time "$out"

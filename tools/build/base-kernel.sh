@@ -17,4 +17,4 @@ if [[ ! -d $tree/.git ]]; then
 fi
 see_objects "$BUILD/$1/.git" "$tree/.git"
 [[ $(git -C "$tree" rev-parse HEAD) == "$base" ]] || sgit -C "$tree" checkout -q --detach "$base"
-"$TOP/tools/kernel/kernel.sh" "$1-base" "$2"
+"$TOP/tools/build/kernel.sh" "$1-base" "$2"

@@ -10,7 +10,7 @@
 . "$(dirname "$0")/../series/lib.sh"
 
 [[ $# -ge 3 ]] || die "usage: compare.sh BEFORE AFTER TESTDIR [LIST]"
-list=$TOP/tools/kernel/upstream-tests
+list=$TOP/tools/build/upstream-tests
 declare -A log=([before]=$LOGS/compare-before.log [after]=$LOGS/compare-after.log)
 
 splat=$(grep -v '^#' "$TOP/tools/snphost/splats" | paste -sd'|')

@@ -4,7 +4,7 @@
 # features, in build/TREE-build: x86 system emulation and, if it is there, the
 # qtest of the security processor. With "sanitize" in build/TREE-sanitize, with
 # gcc's address and undefined behaviour sanitizers. Prints the program.
-. "$(dirname "$0")/series/lib.sh"
+. "$(dirname "$0")/../series/lib.sh"
 
 [[ $# -eq 1 || $# -eq 2 ]] || die "usage: qemu.sh TREE [sanitize]"
 tree=$BUILD/$1 name=$1-${2:-build}

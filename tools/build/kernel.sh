@@ -13,7 +13,7 @@
 tree=$BUILD/$1 name=$2
 base=${1#walk-}
 base_load "${base%-base}"
-here=$TOP/tools/kernel
+here=$TOP/tools/build
 obj=$tree/obj-$name
 log=$LOGS/kernel-$1-$name.log
 fragments=("$here/small.config")

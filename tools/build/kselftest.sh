@@ -29,7 +29,7 @@ while read -r name _; do
 	# The list has the directory names of 6.12.
 	name=$(to_base "tools/testing/selftests/kvm/$name")
 	upstream+=("${name#tools/testing/selftests/kvm/}")
-done < <(sed 's/#.*//; /^ *$/d' "$TOP/tools/kernel/upstream-tests")
+done < <(sed 's/#.*//; /^ *$/d' "$TOP/tools/build/upstream-tests")
 added=()
 for here in "$TOP"/tools/testing/selftests/kvm/{,*/}*_test.c; do
 	name=$(to_base "${here#"$TOP"/}")

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../series/lib.sh"
 
 [[ $# -eq 2 ]] || die "usage: exchange.sh BASE BINARY"
-modules=$("$TOP/tools/kernel/modules.sh" "$1" "${2##*/}")
+modules=$("$TOP/tools/build/modules.sh" "$1" "${2##*/}")
 out=$BUILD/kernel-${2##*/}-modules
 rm -rf "$out"
 cp -r "$2" "$out"
