@@ -225,6 +225,19 @@ static void real_mode_stack(void)
 	is(F16(REAL_STACK, -6), r_back - r_start, "  that is where it points");
 }
 
+/*
+ * Section 15.6: #VMEXIT loads the host's state, whatever the guest's is: here one
+ * that has turned long mode on, and paging and PAE not yet.
+ */
+static void host_state(void)
+{
+	prepare_real(r_back);
+	F64(vmcb, SAVE + VMSA_EFER) |= BIT(8);
+	is(run(), EXIT_VMMCALL, "a guest in real mode, EFER.LME set, exits");
+	is(read_cr0() & (BIT(31) | BIT(0)), BIT(31) | BIT(0),
+	   "  and the host has paging and protection");
+}
+
 void test_main(void)
 {
 	unsigned int i;
@@ -254,5 +267,6 @@ void test_main(void)
 	injected(4 << 8 | 0x51, "software interrupt");
 	selective_cr0();
 	real_mode_stack();
+	host_state();
 	cr8_lets_interrupt_come();
 }

@@ -47,6 +47,52 @@ int memcmp(const void *a, const void *b, size_t n)
 	return 0;
 }
 
+/* ---- fw_cfg ---- */
+
+#define FW_CFG_SELECT	0x510
+#define FW_CFG_DATA	0x511
+#define FW_CFG_DIR	0x19
+
+/* Big-endian, as they all are. */
+static uint32_t fw_cfg_read(unsigned int bytes)
+{
+	uint32_t v = 0;
+
+	while (bytes--)
+		v = v << 8 | inb(FW_CFG_DATA);
+	return v;
+}
+
+uint64_t fw_cfg_number(const char *file)
+{
+	uint32_t n, size, select, i;
+	uint64_t v = 0;
+	bool same;
+	char c;
+
+	outw(FW_CFG_SELECT, FW_CFG_DIR);
+	for (n = fw_cfg_read(4); n; n--) {
+		const char *p = file;
+
+		size = fw_cfg_read(4);
+		select = fw_cfg_read(4) >> 16;
+		same = true;
+		for (i = 0; i < 56; i++) {
+			c = inb(FW_CFG_DATA);
+			same = same && c == *p;
+			if (*p)
+				p++;
+		}
+		if (!same)
+			continue;
+		outw(FW_CFG_SELECT, select);
+		for (; size; size--)
+			v = v * 10 + inb(FW_CFG_DATA) - '0';
+		return v;
+	}
+	bail("no %s in fw_cfg", file);
+}
+
 /* ---- console and results ---- */
 
 static unsigned int results, failures;

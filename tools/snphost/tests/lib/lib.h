@@ -42,6 +42,8 @@ void skip(const char *name, const char *why);
 void bail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 /* Prints the plan and ends the machine. */
 void done(void) __attribute__((noreturn));
+/* The number in a file of fw_cfg (-fw_cfg name=FILE,string=...); bails out. */
+uint64_t fw_cfg_number(const char *file);
 /* What a program is made of; the runtime calls it on the boot CPU. */
 void test_main(void);
 
@@ -91,6 +93,11 @@ static inline uint8_t inb(uint16_t port)
 
 	asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
 	return v;
+}
+
+static inline void outw(uint16_t port, uint16_t v)
+{
+	asm volatile("outw %0, %1" : : "a"(v), "Nd"(port));
 }
 
 static inline void outl(uint16_t port, uint32_t v)

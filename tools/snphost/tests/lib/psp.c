@@ -95,7 +95,7 @@ void vm_launch_page(struct vm *vm, uint64_t spa, uint64_t gpa,
 	must(SNP_LAUNCH_UPDATE, &buf);
 }
 
-static void launch_start(struct vm *vm)
+void vm_launch_begin(struct vm *vm)
 {
 	static struct {
 		uint64_t gctx, policy, ma;
@@ -128,18 +128,24 @@ static void launch_start(struct vm *vm)
 		bail("SNP_ACTIVATE: status 0x%x", st);
 }
 
-void vm_launch(struct vm *vm)
+void vm_launch_finish(struct vm *vm)
 {
 	static uint8_t finish[64] __attribute__((aligned(8)));
+
+	*(uint64_t *)finish = vm->gctx;
+	must(SNP_LAUNCH_FINISH, finish);
+}
+
+void vm_launch(struct vm *vm)
+{
 	unsigned int i;
 
 	if (!vm->snp)
 		return;
-	launch_start(vm);
+	vm_launch_begin(vm);
 	for (i = 0; i < GUEST_PAGES; i++)
 		vm_launch_page(vm, vm->mem[i], GUEST_BASE + i * PAGE,
 			       PAGE_NORMAL);
 	vm_launch_page(vm, (uint64_t)vm->vmsa, 0xfffffffff000, PAGE_VMSA);
-	*(uint64_t *)finish = vm->gctx;
-	must(SNP_LAUNCH_FINISH, finish);
+	vm_launch_finish(vm);
 }

@@ -239,7 +239,12 @@ bool psp_present(void);
 unsigned int psp_cmd(unsigned int cmd, void *buf);
 /* snp_enable() and SNP_INIT_EX; bails out. */
 void snp_init_firmware(void);
-/* Gives a page to a guest by LAUNCH_UPDATE; bails out. */
+/*
+ * The parts of vm_launch() for an SNP guest, and, between them, a page for it by
+ * LAUNCH_UPDATE. They bail out.
+ */
+void vm_launch_begin(struct vm *vm);
+void vm_launch_finish(struct vm *vm);
 void vm_launch_page(struct vm *vm, uint64_t spa, uint64_t gpa,
 		    unsigned int type);
 
