@@ -2,8 +2,8 @@
 kind     linux
 package  linux-source-6.12
 # Suites to look in, for the source and for the distribution's binary: the newest
-# of all is taken. "own" is all of the machine's.
-suite    own
+# of all is taken, of the same the first. "own" is all of the machine's.
+suite    own trixie-security
 parts    fix-populate fix tests
 prefix   PATCH 6.12.y
 # The lists that it goes to; people are for who sends it to add.
