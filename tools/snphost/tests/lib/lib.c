@@ -51,9 +51,16 @@ int memcmp(const void *a, const void *b, size_t n)
 
 #define FW_CFG_SELECT	0x510
 #define FW_CFG_DATA	0x511
+#define FW_CFG_NB_CPUS	0x05
 #define FW_CFG_DIR	0x19
 
-/* Big-endian, as they all are. */
+static unsigned int nr_cpus(void)
+{
+	outw(FW_CFG_SELECT, FW_CFG_NB_CPUS);
+	return inb(FW_CFG_DATA);
+}
+
+/* Big-endian, as the numbers in the directory are. */
 static uint32_t fw_cfg_read(unsigned int bytes)
 {
 	uint32_t v = 0;
@@ -460,17 +467,18 @@ unsigned int smp_start(void)
 
 	started = true;
 	memcpy((void *)AP_TRAMPOLINE, ap_tramp, ap_tramp_end - ap_tramp);
-	for (cpu = 1; cpu < MAX_CPUS; cpu++) {
+	for (cpu = 1; cpu < MAX_CPUS && cpu < nr_cpus(); cpu++) {
 		want = cpus_up + 1;
 		ap_stack = (uint64_t)alloc_pages(STACK_PAGES) +
 			   STACK_PAGES * PAGE - 16;
 		send_init(cpu);
 		delay_us(200);
 		icr(cpu, 0x4600 | AP_TRAMPOLINE >> 12);
-		for (i = 0; i < 100000 && cpus_up != want; i++)
+		/* Its thread may have to wait for its turn on a busy machine. */
+		for (i = 0; i < 20000000 && cpus_up != want; i++)
 			delay_us(1);
 		if (cpus_up != want)
-			break;
+			bail("CPU %u does not start", cpu);
 	}
 	return cpus_up;
 }
