@@ -22,7 +22,8 @@
 #define REAL_DECOY	(REAL + (REAL_SP & 0xffff))
 
 void g_wait(void), g_cr8(void), g_cr0_rcx(void), g_cr0_r11(void),
-     g_lmsw(void), g_cr0_ts(void), g_handler(void);
+     g_lmsw(void), g_cr0_ts(void), g_read_cr4(void), g_read_cr8(void),
+     g_handler(void);
 extern const char r_start[], r_end[], r_iretl[], r_iretw[], r_int[], r_back[],
 		  r_decoy[], r_handler[];
 /* Of the guest: interrupts and exceptions taken; it is inside; it may end. */
@@ -41,6 +42,8 @@ asm(".text\n"
     "g_cr0_r11: mov %cr0, %r11; btc $18, %r11; mov %r11, %cr0; vmmcall\n"
     "g_lmsw: mov %cr0, %rax; btc $2, %rax; lmsw %ax; vmmcall\n"
     "g_cr0_ts: mov %cr0, %rax; btc $3, %rax; mov %rax, %cr0; vmmcall\n"
+    "g_read_cr4: mov %cr4, %rdx; vmmcall\n"
+    "g_read_cr8: mov %cr8, %rdx; vmmcall\n"
     ".code16\n"
     "r_start:\n"
     "r_iretl: iretl\n"
@@ -182,6 +185,19 @@ static void selective_cr0(void)
 	is(F64(vmcb, VMCB_CR0), read_cr0() ^ BIT(3), "  it is done");
 }
 
+/* Section 15.8: each control register has an intercept, and an exit, of its own. */
+static void cr_reads(void (*fn)(void), unsigned int cr)
+{
+	prepare(fn);
+	F32(vmcb, VMCB_CR) = BIT(cr);
+	is(run(), EXIT_READ_CR(cr), "a read of CR%u exits", cr);
+	is(F64(vmcb, VMCB_INFO1), BIT(63) | 2, "  EXITINFO1 says where to");
+
+	prepare(fn);
+	F32(vmcb, VMCB_CR) = 0xffff & ~BIT(cr);
+	is(run(), EXIT_VMMCALL, "  it does not, if those of all others do");
+}
+
 /* Real mode with a stack segment of 32 bits, as a VMRUN may have it. */
 static void prepare_real(const char *start)
 {
@@ -266,6 +282,8 @@ void test_main(void)
 	injected(3 << 8 | TRAP_UD, "exception");
 	injected(4 << 8 | 0x51, "software interrupt");
 	selective_cr0();
+	cr_reads(g_read_cr4, 4);
+	cr_reads(g_read_cr8, 8);
 	real_mode_stack();
 	host_state();
 	cr8_lets_interrupt_come();

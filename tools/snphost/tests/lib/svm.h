@@ -61,6 +61,7 @@
 #define MISC2_CR_TRAP(n) BIT(16 + (n))
 #define VINTR_MASKING	BIT(24)
 
+#define EXIT_READ_CR(n)	(0x00 + (n))
 #define EXIT_WRITE_CR(n) (0x10 + (n))
 #define EXIT_READ_DR(n)	(0x20 + (n))
 #define EXIT_WRITE_DR(n) (0x30 + (n))
