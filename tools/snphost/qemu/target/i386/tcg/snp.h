@@ -78,18 +78,20 @@ bool snp_guest_exec_ok(CPUX86State *env, hwaddr spa, bool is_user);
  * @env: CPU state
  * @pa: system physical address of the VMCB
  *
- * For VMRUN: until snp_vmcb_release() RMPUPDATE fails for the page.
+ * For VMRUN: until snp_page_release() RMPUPDATE fails for the page.
  *
  * Returns: false if the page does not belong to the hypervisor
  */
 bool snp_vmcb_claim(CPUX86State *env, hwaddr pa);
 
 /**
- * snp_vmcb_release: undo snp_vmcb_claim()
+ * snp_page_release: the CPU uses the page of a VMCB or a VMSA no more
  * @env: CPU state
- * @pa: system physical address of the VMCB
+ * @pa: system physical address of the page
+ *
+ * Undoes snp_vmcb_claim(), and what sev_vmrun_enter() does with a VMSA.
  */
-void snp_vmcb_release(CPUX86State *env, hwaddr pa);
+void snp_page_release(CPUX86State *env, hwaddr pa);
 
 /**
  * SnpGuestPage: where a linear address of an SNP guest leads to

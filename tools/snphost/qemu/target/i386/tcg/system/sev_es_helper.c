@@ -21,6 +21,7 @@
 #include "exec/cpu_ldst.h"
 #include "hw/i386/snp-rmp.h"
 #include "tcg/helper-tcg.h"
+#include "tcg/snp.h"
 #include "trace.h"
 
 /* What SEV_FEATURES of a VMSA may ask for. */
@@ -62,18 +63,6 @@ static int64_t sev_vmsa_claim(SnpRmp *rmp, hwaddr vmsa_pa, uint32_t asid,
     }
     snp_rmp_unlock(rmp);
     return ret;
-}
-
-static void sev_vmsa_release(SnpRmp *rmp, hwaddr vmsa_pa)
-{
-    SnpRmpEntry e;
-
-    snp_rmp_lock(rmp);
-    if (snp_rmp_get(rmp, vmsa_pa, &e) && e.in_use) {
-        e.in_use--;
-        snp_rmp_put(rmp, vmsa_pa, &e);
-    }
-    snp_rmp_unlock(rmp);
 }
 
 /**
@@ -155,7 +144,7 @@ int64_t sev_vmrun_enter(CPUX86State *env, uint32_t asid, uint64_t nested_ctl)
 void sev_vmrun_leave(CPUX86State *env)
 {
     if (env->sev_guest.es) {
-        sev_vmsa_release(env_archcpu(env)->rmp, env->sev_guest.vmsa_pa);
+        snp_page_release(env, env->sev_guest.vmsa_pa);
     }
     memset(&env->sev_guest, 0, sizeof(env->sev_guest));
 }

@@ -316,7 +316,7 @@ bool snp_vmcb_claim(CPUX86State *env, hwaddr pa)
     return !covered || !e.assigned;
 }
 
-void snp_vmcb_release(CPUX86State *env, hwaddr pa)
+void snp_page_release(CPUX86State *env, hwaddr pa)
 {
     SnpRmp *rmp = env_archcpu(env)->rmp;
     SnpRmpEntry e;
