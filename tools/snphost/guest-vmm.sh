@@ -1,9 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# guest-vmm.sh: have a QEMU and a firmware for SEV-SNP guests (of the suite
+# guest-vmm.sh [amdsev]: have a QEMU and a firmware for SEV-SNP guests (of the suite
 # below) unpacked in the cache, and print where: a folder with qemu, lib/ with
 # its loader and its shared libraries, and share/ with the firmware.
+#
+# The firmware is OVMF.fd; with "amdsev" also OVMF.amdsev.fd, the build that checks
+# the hashes of kernel, initramfs and command line, which is in no stable release.
 #
 # What is there is used again; remove the folder to fetch anew.
 
@@ -42,5 +45,10 @@ if [[ ! -d $out ]]; then
 	mv "$work" "$out"
 	# shellcheck disable=SC2086 # words
 	rm -f $debs
+fi
+if [[ ${1:-} == amdsev && ! -f $out/share/OVMF.amdsev.fd ]]; then
+	deb=$("$TOP/tools/series/apt.sh" deb ovmf-amdsev sid)
+	dpkg-deb --fsys-tarfile "$deb" | tar -x -O ./usr/share/ovmf/OVMF.amdsev.fd > "$TMP/OVMF.amdsev.fd"
+	mv "$TMP/OVMF.amdsev.fd" "$out/share/"
 fi
 echo "$out"
