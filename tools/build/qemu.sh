@@ -1,24 +1,26 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# qemu.sh TREE [sanitize]: build the QEMU work tree build/TREE, with few
+# qemu.sh TREE [sanitize | --config]: build the QEMU work tree build/TREE, with few
 # features, in build/TREE-build: x86 system emulation and, if it is there, the
 # qtest of the security processor. With "sanitize" in build/TREE-sanitize, with
-# gcc's address and undefined behaviour sanitizers. Prints the program.
+# gcc's address and undefined behaviour sanitizers. Prints the program. With
+# --config: only configure, print the directory.
 . "$(dirname "$0")/../series/lib.sh"
 
-[[ $# -eq 1 || $# -eq 2 ]] || die "usage: qemu.sh TREE [sanitize]"
-tree=$BUILD/$1 name=$1-${2:-build}
+[[ $# -eq 1 || $# -eq 2 ]] || die "usage: qemu.sh TREE [sanitize | --config]"
+tree=$BUILD/$1 what=${2:-build}
+name=$1-${what/--config/build}
 out=$BUILD/$name log=$LOGS/$name.log
-case ${2:-} in
+case $what in
 # Backtraces have lines; more takes a third of the time.
-'') options=(--extra-cflags=-g1) ;;
+build | --config) options=(--extra-cflags=-g1) ;;
 # configure overlooks gcc's undefined behaviour sanitizer. Without what the
 # other one sees as well, and x86 does not mind: that is a check at each access.
 # Static they share a runtime and with it their options.
 sanitize) options=(--enable-asan
 	--extra-cflags="-O1 -g1 -fsanitize=undefined -fno-sanitize=null,object-size,alignment"
 	--extra-ldflags="-fsanitize=undefined -static-libasan -static-libubsan") ;;
-*) die "no build '$2'" ;;
+*) die "no build '$what'" ;;
 esac
 [[ -f $tree/configure ]] || die "no QEMU tree $tree: 'make qemu-tree' first"
 cc=gcc
@@ -56,6 +58,10 @@ if [[ ! -f build.ninja || $(cat .options 2> /dev/null) != "${options[*]}" ]]; th
 	# Of a git tree it has this in a file, which counts when meson.build changes.
 	sed -i '/^werror = true$/d' config-meson.cross
 	echo "${options[*]}" > .options
+fi
+if [[ $what == --config ]]; then
+	echo "$out"
+	exit 0
 fi
 start=$SECONDS
 targets=(qemu-system-x86_64)
