@@ -40,7 +40,7 @@ asm(".text\n"
     "  vmmcall\n"
     "g_cr0_rcx: mov %cr0, %rcx; btc $18, %rcx; mov %rcx, %cr0; vmmcall\n"
     "g_cr0_r11: mov %cr0, %r11; btc $18, %r11; mov %r11, %cr0; vmmcall\n"
-    "g_lmsw: mov %cr0, %rax; btc $2, %rax; lmsw %ax; vmmcall\n"
+    "g_lmsw: mov %cr0, %rax; lmsw %ax; vmmcall\n"
     "g_cr0_ts: mov %cr0, %rax; btc $3, %rax; mov %rax, %cr0; vmmcall\n"
     "g_read_cr4: mov %cr4, %rdx; vmmcall\n"
     "g_read_cr8: mov %cr8, %rdx; vmmcall\n"
@@ -177,7 +177,7 @@ static void selective_cr0(void)
 {
 	cr0_exits(g_cr0_rcx, BIT(63) | 1, "a MOV from RCX that changes CR0.AM");
 	cr0_exits(g_cr0_r11, BIT(63) | 11, "one from R11");
-	cr0_exits(g_lmsw, 0, "LMSW that changes CR0.EM");
+	cr0_exits(g_lmsw, 0, "LMSW, even if it changes nothing");
 
 	prepare(g_cr0_ts);
 	F32(vmcb, VMCB_MISC1) |= MISC1_CR0_SEL;
