@@ -283,6 +283,29 @@ static void lookup_pre_fault(struct race *race)
 	TEST_ASSERT(!r, "KVM_PRE_FAULT_MEMORY failed, errno %d", errno);
 }
 
+/*
+ * KVM doesn't ask the firmware, which would take them, to populate a page that
+ * is the guest's already, nor one of a gfn that isn't private.
+ */
+static void expect_refused(struct world *w, gpa_t gpa)
+{
+	int r;
+
+	snp_call(w->vcpus[0], guest_read, gpa, 0, 0);
+	r = launch_update(w, gpa);
+	TEST_ASSERT(r && errno == EIO, "LAUNCH_UPDATE of a guest's page: %d, errno %d",
+		    r, errno);
+
+	vm_guest_mem_punch_hole(w->vm, gpa, PAGE_SIZE);
+	vm_mem_set_shared(w->vm, gpa, PAGE_SIZE);
+	r = launch_update(w, gpa);
+	TEST_ASSERT(r && errno == EIO, "LAUNCH_UPDATE of a shared gfn: %d, errno %d",
+		    r, errno);
+
+	vm_mem_set_private(w->vm, gpa, PAGE_SIZE);
+	TEST_ASSERT(!launch_update(w, gpa), "LAUNCH_UPDATE failed, errno %d", errno);
+}
+
 static void test_pre_fault(void)
 {
 	struct world *w = world_create(true);
@@ -328,6 +351,7 @@ static void test_fault(void)
 		nr_populated += !r;
 	}
 	ksft_print_msg("%u of %u pages were populated first\n", nr_populated, nr_rounds);
+	expect_refused(w, next_page(race));
 
 	race_destroy(race);
 	world_destroy(w);
@@ -450,6 +474,38 @@ static void test_late_source(void)
 	world_destroy(w);
 }
 
+static u64 guest_add(u64 a, u64 b)
+{
+	return a + b;
+}
+
+/* A VMSA that the firmware wasn't asked to measure is still there, and KVM's. */
+static void expect_vmsa_again(void)
+{
+	struct kvm_sev_snp_launch_finish finish = {};
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm = snp_vm_create(1, &vcpu);
+	const int sev_fd = vm->arch.sev_fd;
+	int i;
+
+	snp_vm_launch_start(vm, snp_default_policy());
+	snp_vm_launch_update(vm);
+
+	vm->arch.sev_fd = open("/dev/null", O_RDWR);
+	TEST_ASSERT(vm->arch.sev_fd >= 0, "No /dev/null");
+	for (i = 0; i < 2; i++)
+		TEST_ASSERT(__vm_sev_ioctl(vm, KVM_SEV_SNP_LAUNCH_FINISH, &finish) &&
+			    errno == EBADF,
+			    "LAUNCH_FINISH without the firmware: errno %d", errno);
+	close(vm->arch.sev_fd);
+
+	vm->arch.sev_fd = sev_fd;
+	TEST_ASSERT(!__vm_sev_ioctl(vm, KVM_SEV_SNP_LAUNCH_FINISH, &finish),
+		    "LAUNCH_FINISH failed, errno %d", errno);
+	TEST_ASSERT_EQ(snp_call(vcpu, guest_add, 1, 2, 0), 3);
+	kvm_vm_free(vm);
+}
+
 /* What fails can be done again, and does no harm to what was done before. */
 static void test_errors(void)
 {
@@ -523,6 +579,7 @@ static void test_errors(void)
 		    "LAUNCH_UPDATE of what the firmware says failed, errno %d", errno);
 
 	world_destroy(w);
+	expect_vmsa_again();
 }
 
 static const struct snp_case cases[] = {
