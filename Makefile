@@ -14,7 +14,7 @@ QTREE := qemu-$(QEMU)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run check soak demo series debian tree refresh rebase kernel kselftest compare qemu qemu-tree \
-	qemu-refresh qemu-rebase qemu-series modules check-mutants bench bench-snphost docs install update
+	qemu-refresh qemu-rebase qemu-series modules check-mutants coverage bench bench-snphost docs install update
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ check-mutants: install ## take out each step of the protocol; who notices?
 	@for base in tools/protocol/mutants/linux-*; do LINUX=$${base#*/linux-} tools/protocol/mutants/check || exit 1; done
 	@tools/protocol/mutants/table > build/mutants.rst && cp build/mutants.rst Documentation/project/mutants.rst
 	@tools/protocol/mutants/matrix > Documentation/project/mutants.svg
+
+coverage: install ## which lines of the series the selftests run; why not the others
+	@tools/protocol/coverage/run linux-6.12.y linux-7.3.y > build/coverage.rst && cp build/coverage.rst Documentation/project/coverage.rst
 
 bench: qemu ## what a punch costs against the number of vCPUs, in instructions
 	@tools/bench/run

@@ -33,7 +33,19 @@ if command -v ccache > /dev/null; then
 fi
 # Who built it when must not make two builds differ.
 export KBUILD_BUILD_TIMESTAMP='2000-01-01' KBUILD_BUILD_USER=kvm-snp-vmsa KBUILD_BUILD_HOST=localhost
-build() { make -C "$tree" O="$obj" CC="$cc" HOSTCC="$cc" "$@"; }
+# What is counted, or watched for data races, are the files that the series touches, by
+# the names that the Makefile in arch/x86/kvm has for them, and no others.
+only=()
+case $name in
+coverage) only=(GCOV_PROFILE) ;;
+kcsan)    only=(KCSAN_SANITIZE KCSAN_SANITIZE=n) ;;
+esac
+if [[ ${#only[@]} -gt 0 ]]; then
+	mapfile -t -O ${#only[@]} only < <(git -C "$tree" diff --name-only --diff-filter=d refs/series/base HEAD -- 'arch/x86/kvm/*.c' 'virt/kvm/*.c' |
+		sed -E "s,^arch/x86/kvm/,,; s,^virt/,../../../&,; s,(.*)\\.c$,${only[0]}_\\1.o=y,")
+	only=("${only[@]:1}")
+fi
+build() { make -C "$tree" O="$obj" CC="$cc" HOSTCC="$cc" "${only[@]}" "$@"; }
 
 one_at_a_time "$BUILD/$1-$name"
 mkdir -p "$obj"
@@ -59,7 +71,7 @@ fi
 
 # Progress: one line every 15 s.
 start=$SECONDS
-timeout --foreground 3000 make -C "$tree" O="$obj" CC="$cc" HOSTCC="$cc" -j"$(nproc)" bzImage > "$log" 2>&1 &
+timeout --foreground 3000 make -C "$tree" O="$obj" CC="$cc" HOSTCC="$cc" "${only[@]}" -j"$(nproc)" bzImage > "$log" 2>&1 &
 pid=$!
 trap 'kill "$pid" 2> /dev/null || true; rm -rf "$TMP"' EXIT
 while kill -0 "$pid" 2> /dev/null; do
