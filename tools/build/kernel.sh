@@ -37,7 +37,10 @@ export KBUILD_BUILD_TIMESTAMP='2000-01-01' KBUILD_BUILD_USER=kvm-snp-vmsa KBUILD
 # the names that the Makefile in arch/x86/kvm has for them, and no others.
 only=()
 case $name in
-coverage) only=(GCOV_PROFILE) ;;
+coverage)
+	only=(GCOV_PROFILE)
+	# ccache may give an object the notes (.gcno) of another compilation.
+	cc=gcc ;;
 kcsan)    only=(KCSAN_SANITIZE KCSAN_SANITIZE=n) ;;
 esac
 if [[ ${#only[@]} -gt 0 ]]; then
