@@ -950,14 +950,13 @@ static SevStatus snp_make_page(const SnpGuest *guest, SnpPageType type,
 {
     uint64_t tsc[2];
 
+    QEMU_BUILD_BUG_ON(SNP_VMSA_GUEST_TSC_OFFSET != SNP_VMSA_GUEST_TSC_SCALE + 8);
     memset(contents, 0, SEV_SHA384_SIZE);
     switch (type) {
     case SNP_TYPE_NORMAL:
         sev_sha384(data, 4096, contents);
         break;
     case SNP_TYPE_VMSA:
-        QEMU_BUILD_BUG_ON(SNP_VMSA_GUEST_TSC_OFFSET !=
-                          SNP_VMSA_GUEST_TSC_SCALE + 8);
         memcpy(tsc, data + SNP_VMSA_GUEST_TSC_SCALE, sizeof(tsc));
         memset(data + SNP_VMSA_GUEST_TSC_SCALE, 0, sizeof(tsc));
         sev_sha384(data, 4096, contents);
