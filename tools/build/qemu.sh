@@ -1,16 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# qemu.sh TREE [sanitize | --config]: build the QEMU work tree build/TREE, with few
+# qemu.sh TREE [sanitize | fuzz | --config]: build the QEMU work tree build/TREE, with few
 # features, in build/TREE-build: x86 system emulation and, if it is there, the
 # qtest of the security processor. With "sanitize" in build/TREE-sanitize, with
-# gcc's address and undefined behaviour sanitizers. Prints the program. With
-# --config: only configure, print the directory.
+# gcc's address and undefined behaviour sanitizers; with "fuzz" in build/TREE-fuzz
+# QEMU's own fuzzer, with clang's. Prints the program. With --config: only
+# configure, print the directory.
 . "$(dirname "$0")/../series/lib.sh"
 
-[[ $# -eq 1 || $# -eq 2 ]] || die "usage: qemu.sh TREE [sanitize | --config]"
+[[ $# -eq 1 || $# -eq 2 ]] || die "usage: qemu.sh TREE [sanitize | fuzz | --config]"
 tree=$BUILD/$1 what=${2:-build}
 name=$1-${what/--config/build}
 out=$BUILD/$name log=$LOGS/$name.log
+cc=gcc
+program=qemu-system-x86_64
 case $what in
 # Backtraces have lines; more takes a third of the time.
 build | --config) options=(--extra-cflags=-g1) ;;
@@ -20,11 +23,15 @@ build | --config) options=(--extra-cflags=-g1) ;;
 sanitize) options=(--enable-asan
 	--extra-cflags="-O1 -g1 -fsanitize=undefined -fno-sanitize=null,object-size,alignment"
 	--extra-ldflags="-fsanitize=undefined -static-libasan -static-libubsan") ;;
+fuzz)
+	cc=clang
+	command -v clang > /dev/null || die "no clang: 'apt-get install clang libclang-rt-dev llvm'"
+	program=qemu-fuzz-x86_64
+	options=(--enable-fuzzing --enable-asan --enable-ubsan --cxx=clang++ --extra-cflags="-O1 -g1") ;;
 *) die "no build '$what'" ;;
 esac
 [[ -f $tree/configure ]] || die "no QEMU tree $tree: 'make qemu-tree' first"
-cc=gcc
-! command -v ccache > /dev/null || cc="ccache gcc"
+! command -v ccache > /dev/null || cc="ccache $cc"
 # The distribution's python3 and meson, whatever else the user has.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$BUILD
@@ -64,8 +71,8 @@ if [[ $what == --config ]]; then
 	exit 0
 fi
 start=$SECONDS
-targets=(qemu-system-x86_64)
-[[ ! -f $tree/tests/qtest/amd-psp-test.c ]] || targets+=(tests/qtest/amd-psp-test)
+targets=("$program")
+[[ $what == fuzz || ! -f $tree/tests/qtest/amd-psp-test.c ]] || targets+=(tests/qtest/amd-psp-test)
 timeout --foreground 3000 ninja "${targets[@]}" >> "$log" 2>&1 &
 pid=$!
 trap 'kill "$pid" 2> /dev/null || true; rm -rf "$TMP"' EXIT
@@ -76,4 +83,4 @@ while kill -0 "$pid" 2> /dev/null; do
 done
 wait "$pid" || { grep -m3 -E 'error:|FAILED' "$log" >&2 || true; die "QEMU does not build (log: $log)"; }
 say "$name: built in $((SECONDS - start)) s" >&2
-echo "$out/qemu-system-x86_64"
+echo "$out/$program"
