@@ -7,7 +7,6 @@
 export LINUX=7.3.y PARTS='' LINUX_SRC=''
 . "$(dirname "$0")/../check/lib.sh"
 
-SNP_LIMIT=6000
 make_qemu
 kernel=$(make_kernel "$BASENAME" kcsan)
 tests=$(make_tests "$BASENAME")
@@ -19,7 +18,7 @@ runs=("$TMP/but-upstreams")
 for test in vmsa_punch_hole vmsa_stress populate_race ghcb_fuzz; do
 	runs+=("$tests/sev_snp_${test}_test --i-know-it-may-kill-the-host")
 done
-snp_run soak-kcsan "$kernel" "${runs[@]}"
+SNP_LIMIT=6000 snp_run soak-kcsan "$kernel" "${runs[@]}"
 grep -q 'kcsan: enabled early' "$LOGS/soak-kcsan.dmesg" || fail "KCSAN is not on"
 
 mutant=rework-index-lock work=$BUILD/kcsan-mutant
