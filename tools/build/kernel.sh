@@ -41,7 +41,8 @@ coverage)
 	only=(GCOV_PROFILE)
 	# ccache may give an object the notes (.gcno) of another compilation.
 	cc=gcc ;;
-kcsan)    only=(KCSAN_SANITIZE KCSAN_SANITIZE=n) ;;
+kcsan)
+	only=(KCSAN_SANITIZE KCSAN_SANITIZE=n) ;;
 esac
 if [[ ${#only[@]} -gt 0 ]]; then
 	mapfile -t -O ${#only[@]} only < <(git -C "$tree" diff --name-only --diff-filter=d refs/series/base HEAD -- 'arch/x86/kvm/*.c' 'virt/kvm/*.c' |

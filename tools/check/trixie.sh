@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 bases=''
-[[ $1 != --bases ]] || { bases=1; shift; }
+[[ ${1:-} != --bases ]] || { bases=1; shift; }
 [[ $# -eq 1 ]] || die "usage: trixie.sh [--bases] COMMAND"
 [[ $(id -u) -eq 0 ]] || skip "not root: no chroot"
 root=$BUILD/trixie
@@ -18,7 +18,10 @@ cleanup() {
 }
 trap cleanup EXIT
 cleanup
-mkdir -p "$TMP"
+mkdir -p "$TMP" "$root/proc"
+mount -t proc proc "$root/proc" 2> /dev/null || skip "not allowed to mount: no chroot"
+umount "$root/proc"
+rmdir "$root/proc" "$root"
 
 # The machine's own archive, as everywhere.
 sources=()
