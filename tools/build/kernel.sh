@@ -39,8 +39,7 @@ only=()
 case $name in
 coverage)
 	only=(GCOV_PROFILE)
-	# ccache may give an object the notes (.gcno) of another compilation.
-	cc=gcc ;;
+	[[ $cc == gcc ]] || cc=$here/gcc-coverage ;;
 kcsan)
 	only=(KCSAN_SANITIZE KCSAN_SANITIZE=n) ;;
 esac
