@@ -27,7 +27,7 @@ grep -qs '^/obj-' "$tree/.git/info/exclude" ||
 
 cc=gcc
 if command -v ccache > /dev/null; then
-	cc="ccache gcc"
+	cc=$here/ccache-gcc
 	# A base and two configurations of it take 200 MB.
 	export CCACHE_NOHASHDIR=1
 fi
@@ -38,8 +38,7 @@ export KBUILD_BUILD_TIMESTAMP='2000-01-01' KBUILD_BUILD_USER=kvm-snp-vmsa KBUILD
 only=()
 case $name in
 coverage)
-	only=(GCOV_PROFILE)
-	[[ $cc == gcc ]] || cc=$here/gcc-coverage ;;
+	only=(GCOV_PROFILE) ;;
 kcsan)
 	only=(KCSAN_SANITIZE KCSAN_SANITIZE=n) ;;
 esac
