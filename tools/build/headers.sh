@@ -35,12 +35,16 @@ new=$TMP/root
 mkdir "$new"
 say "headers of $release (14 MB)" >&2
 version=${release%-amd64}
-for name in "linux-headers-$release" "linux-headers-$version-common" "linux-kbuild-$version"; do
-	deb=$("$TOP/tools/series/apt.sh" deb "${name//[+.]/\\&}" "$suite")
-	dpkg-deb -x "$deb" "$new"
-	[[ $name != "linux-headers-$release" ]] || dpkg-deb -f "$deb" Version > "$new/version"
-	rm -f "$deb"
-done
+# The packages are in the cache that all clones share, and are not kept.
+(
+	one_at_a_time "$CACHE/headers"
+	for name in "linux-headers-$release" "linux-headers-$version-common" "linux-kbuild-$version"; do
+		deb=$("$TOP/tools/series/apt.sh" deb "${name//[+.]/\\&}" "$suite")
+		dpkg-deb -x "$deb" "$new"
+		[[ $name != "linux-headers-$release" ]] || dpkg-deb -f "$deb" Version > "$new/version"
+		rm -f "$deb"
+	done
+)
 new_dir=$new/usr/src/linux-headers-$release
 sed -i "s,/usr/src/,$root/usr/src/," "$new_dir/Makefile"
 
