@@ -35,19 +35,16 @@ fi
 export KBUILD_BUILD_TIMESTAMP='2000-01-01' KBUILD_BUILD_USER=kvm-snp-vmsa KBUILD_BUILD_HOST=localhost
 # What is counted, or watched for data races, are the files that the series touches, by
 # the names that the Makefile in arch/x86/kvm has for them, and no others.
-only=()
+only=() switch=''
 case $name in
-coverage)
-	only=(GCOV_PROFILE) ;;
-kcsan)
-	only=(KCSAN_SANITIZE KCSAN_SANITIZE=n) ;;
+coverage) switch=GCOV_PROFILE ;;
+kcsan)    switch=KCSAN_SANITIZE only=(KCSAN_SANITIZE=n) ;;
 esac
-if [[ ${#only[@]} -gt 0 ]]; then
+if [[ $switch ]]; then
 	mapfile -t -O ${#only[@]} only < <(git -C "$tree" diff --name-only --diff-filter=d refs/series/base HEAD -- 'arch/x86/kvm/*.c' 'virt/kvm/*.c' |
-		sed -E "s,^arch/x86/kvm/,,; s,^virt/,../../../&,; s,(.*)\\.c$,${only[0]}_\\1.o=y,")
-	only=("${only[@]:1}")
+		sed -E "s,^arch/x86/kvm/,,; s,^virt/,../../../&,; s,(.*)\\.c$,${switch}_\\1.o=y,")
 fi
-build() { make -C "$tree" O="$obj" CC="$cc" HOSTCC="$cc" "${only[@]}" "$@"; }
+build=(make -C "$tree" O="$obj" CC="$cc" HOSTCC="$cc" "${only[@]}")
 
 one_at_a_time "$BUILD/$1-$name"
 mkdir -p "$obj"
@@ -59,7 +56,7 @@ done
 sed "${edits[@]/#/-e}" "${fragments[@]}" | tac | awk -F= '!seen[$1]++' | tac > "$TMP/fragment"
 if ! cmp -s "$TMP/fragment" "$obj/.fragment" || [[ ! -f $obj/.config ]]; then
 	rm -f "$obj/.fragment"
-	build KCONFIG_ALLCONFIG="$TMP/fragment" allnoconfig > "$log" 2>&1 ||
+	"${build[@]}" KCONFIG_ALLCONFIG="$TMP/fragment" allnoconfig > "$log" 2>&1 ||
 		die "cannot configure (log: $log)"
 	missing=$(sed -E 's/^(.*)=n$/# \1 is not set/' "$TMP/fragment" | grep -vxF -f "$obj/.config" || true)
 	[[ -z $missing ]] || die "the kernel does not take over: $(xargs <<< "$missing")"
@@ -73,7 +70,7 @@ fi
 
 # Progress: one line every 15 s.
 start=$SECONDS
-timeout --foreground 3000 make -C "$tree" O="$obj" CC="$cc" HOSTCC="$cc" "${only[@]}" -j"$(nproc)" bzImage > "$log" 2>&1 &
+timeout --foreground 3000 "${build[@]}" -j"$(nproc)" bzImage > "$log" 2>&1 &
 pid=$!
 trap 'kill "$pid" 2> /dev/null || true; rm -rf "$TMP"' EXIT
 while kill -0 "$pid" 2> /dev/null; do

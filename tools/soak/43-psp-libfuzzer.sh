@@ -7,7 +7,7 @@
 # limit: 10800
 . "$(dirname "$0")/../check/lib.sh"
 
-command -v clang > /dev/null || skip "no clang: 'apt-get install clang libclang-rt-dev llvm'"
+command -v clang > /dev/null || skip "no clang"
 qemu=$(make_qemu fuzz)
 corpus=$BUILD/psp-corpus log=$LOGS/soak-psp-libfuzzer.log
 mkdir -p "$corpus"
