@@ -950,7 +950,8 @@ static SevStatus snp_make_page(const SnpGuest *guest, SnpPageType type,
 {
     uint64_t tsc[2];
 
-    QEMU_BUILD_BUG_ON(SNP_VMSA_GUEST_TSC_OFFSET != SNP_VMSA_GUEST_TSC_SCALE + 8);
+    QEMU_BUILD_BUG_ON(SNP_VMSA_GUEST_TSC_OFFSET !=
+                      SNP_VMSA_GUEST_TSC_SCALE + sizeof(tsc[0]));
     memset(contents, 0, SEV_SHA384_SIZE);
     switch (type) {
     case SNP_TYPE_NORMAL:
