@@ -3,19 +3,21 @@
 # shellcheck shell=bash
 
 # each_patch PATCH...: checkpatch(), which the check defines, on each of these
-# exported patches; fails unless all are clean.
+# exported patches; fails unless all are clean. What it says of those that are
+# not comes last: of a check that fails, the runner shows the end.
 each_patch() {
-	local patch bad=0
+	local patch said clean=0 bad=
 	[[ $# -gt 0 ]] || fail "nothing exported"
 	for patch; do
 		[[ $patch != */0000-cover-letter.patch ]] || continue
-		if checkpatch "$patch"; then
-			echo "clean: ${patch#"$BUILD"/}"
+		if said=$(checkpatch "$patch"); then
+			clean=$((clean + 1))
 		else
-			bad=1
+			bad+=$said$'\n'
 		fi
 	done
-	return $bad
+	echo "$clean patches are clean"
+	[[ -z $bad ]] || { printf %s "$bad"; return 1; }
 }
 
 # space_at_end PATCH: the same with a space at the end of an added line.
