@@ -10,6 +10,6 @@ cd "$(dirname "$0")/../protocol/mutants" || exit
 # Each as it is judged.
 {
 	./check &&
-	LINUX=7.3.y PARTS='' LINUX_SRC='' ./check 08-wait 20-only-look 21-keep-gpa 22-put-page \
+	LINUX=7.3.y PARTS='' LINUX_SRC='' ./check 08-wait 20-only-look 21-keep-gpa 22-put-page 24-private \
 		populate-source populate-unlock populate-uptodate
 } | sed -u 's/^/## /'

@@ -306,6 +306,18 @@ void sev_gmem_invalidate_range(struct kvm *kvm, struct kvm_gfn_range *range)
 		sev_snp_invalidate_vmsas(kvm, range, node);
 }
 
+/*
+ * guest_memfd makes a page private after it has marked it up-to-date.  If a CPU
+ * tried to use the page as VMSA in the meantime, RMPUPDATE would fail.
+ */
+static bool sev_snp_is_pfn_private(kvm_pfn_t pfn)
+{
+	bool assigned;
+	int level;
+
+	return !snp_lookup_rmpentry(pfn, &assigned, &level) && assigned;
+}
+
 static int sev_snp_load_vmsa(struct vcpu_svm *svm, gpa_t gpa)
 {
 	struct kvm_vcpu *vcpu = &svm->vcpu;
@@ -337,6 +349,9 @@ static int sev_snp_load_vmsa(struct vcpu_svm *svm, gpa_t gpa)
 		kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, vcpu);
 		return -EAGAIN;
 	}
+
+	if (!sev_snp_is_pfn_private(pfn))
+		return -ENOENT;
 
 	svm->vmcb->control.vmsa_pa = pfn_to_hpa(pfn);
 	return 0;

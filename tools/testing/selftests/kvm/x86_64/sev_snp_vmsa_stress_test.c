@@ -61,6 +61,7 @@
 #define NR_TEARDOWN_ROUNDS	8
 #define NR_FALSE_ROUNDS		30
 #define NR_PREEMPT_ROUNDS	200
+#define NR_BACK_ROUNDS		100
 
 /* What an AP does. */
 enum {
@@ -244,12 +245,15 @@ struct world {
 	u32 nr_aps;
 	/* The guest is up to no good, vCPUs may exit for whatever reason. */
 	bool chaos;
+	/* KVM_RUN that has failed is tried again at once. */
+	bool hurry;
 	struct ap aps[MAX_APS + 1];
 };
 
 #define TRACING			"/sys/kernel/tracing"
 #define PAGE_CACHE_EVENT	TRACING "/events/filemap/mm_filemap_add_to_page_cache"
 #define KVM_EXIT_EVENT		TRACING "/events/kvm/kvm_exit"
+#define KPROBE_EVENTS		TRACING "/kprobe_events"
 #define CORRUPT_PFN		"/sys/kernel/debug/hwpoison/corrupt-pfn"
 #define UNPOISON_PFN		"/sys/kernel/debug/hwpoison/unpoison-pfn"
 
@@ -330,7 +334,8 @@ static void *ap_thread(void *arg)
 		if (!r && run->exit_reason == KVM_EXIT_FAIL_ENTRY) {
 			ap->fail_reason = run->fail_entry.hardware_entry_failure_reason;
 			WRITE_ONCE(ap->fails, ap->fails + 1);
-			usleep(1000);
+			if (!READ_ONCE(ap->w->hurry))
+				usleep(1000);
 		} else if (ap->w->chaos) {
 			usleep(200);
 		} else {
@@ -1495,6 +1500,49 @@ static void test_memory_failure(void)
 	probe();
 }
 
+/*
+ * A page that is made private is the CPU's to use a moment later than it is KVM's
+ * to find.  That moment gets longer if the kernel has a stack to walk in it.
+ */
+static void test_page_back(void)
+{
+	struct world *w;
+	int i;
+	u64 r;
+
+	if (access(KPROBE_EVENTS, W_OK)) {
+		ksft_print_msg("No " KPROBE_EVENTS "\n");
+		exit(KSFT_SKIP);
+	}
+
+	w = world_create(1);
+	ap_create(w, 1);
+	expect_runs(w, 1);
+
+	write_file(KPROBE_EVENTS, "p:snp_vmsa rmp_make_private");
+	write_file(TRACING "/events/kprobes/snp_vmsa/trigger", "stacktrace");
+	write_file(TRACING "/events/kprobes/snp_vmsa/enable", "1");
+	WRITE_ONCE(w->hurry, true);
+
+	for (i = 0; i < NR_BACK_ROUNDS; i++) {
+		punch(w, vmsa_gpa(1), 1);
+		/* All of it is an empty VMSA, on which the vCPU can't run. */
+		r = bsp_make_private(w, vmsa_gpa(1));
+		TEST_ASSERT(!r || r == SNP_FAIL_INUSE, "Can't have the page back: %lu", r);
+	}
+
+	WRITE_ONCE(w->hurry, false);
+	write_file(TRACING "/events/kprobes/snp_vmsa/enable", "0");
+	write_file(TRACING "/events/kprobes/snp_vmsa/trigger", "!stacktrace");
+	write_file(KPROBE_EVENTS, "");
+
+	expect_fails(w, 1);
+	probe();
+	ap_create(w, 1);
+	expect_runs(w, 1);
+	world_destroy(w);
+}
+
 static const struct snp_case cases[] = {
 	{ 1, "AP created, destroyed, created again", test_life_cycle },
 	{ 3, "neighbour of the VMSA punched", test_punch_neighbour },
@@ -1516,6 +1564,7 @@ static const struct snp_case cases[] = {
 	{ 19, "VMSA punched while its vCPU exits", test_punch_exiting },
 	{ 20, "memslot of a destroyed vCPU's VMSA comes back", test_memslot_forgotten },
 	{ 21, "pages of punched VMSAs are freed", test_pages_freed },
+	{ 22, "VMSA's page comes back while its vCPU tries to run", test_page_back },
 };
 
 /* All of it gone, so are the pages.  Can there be another SNP VM? */
