@@ -34,11 +34,12 @@ fi
 # Who built it when must not make two builds differ.
 export KBUILD_BUILD_TIMESTAMP='2000-01-01' KBUILD_BUILD_USER=kvm-snp-vmsa KBUILD_BUILD_HOST=localhost
 # What is counted, or watched for data races, are the files that the series touches, by
-# the names that the Makefile in arch/x86/kvm has for them, and no others.
+# the names that the Makefile in arch/x86/kvm has for them, and no others but the locks,
+# in which KCSAN has to see the barriers.
 only=() switch=''
 case $name in
 coverage) switch=GCOV_PROFILE ;;
-kcsan)    switch=KCSAN_SANITIZE only=(KCSAN_SANITIZE=n) ;;
+kcsan)    switch=KCSAN_SANITIZE only=(KCSAN_SANITIZE=n KCSAN_SANITIZE_{spinlock,mutex,rwsem}.o=y) ;;
 esac
 if [[ $switch ]]; then
 	mapfile -t -O ${#only[@]} only < <(git -C "$tree" diff --name-only --diff-filter=d refs/series/base HEAD -- 'arch/x86/kvm/*.c' 'virt/kvm/*.c' |

@@ -54,7 +54,7 @@ compose_base() {
 
 # snp_run NAME KERNEL "TEST [ARGUMENT...]"...: run the tests, one after the other,
 # on the emulated host, where they have to pass and leave no page assigned, within
-# SNP_LIMIT seconds (900).
+# SNP_LIMIT seconds (900). SNP_APPEND is more of the kernel's command line.
 snp_run() {
 	local log=$LOGS/$1.dmesg kernel=$2 test line='' files=()
 	for test in "${@:3}"; do
@@ -62,7 +62,7 @@ snp_run() {
 		line+="echo '${test##*/}' && /${test##*/} && "
 	done
 	"$TOP/tools/snphost/snphost" --kernel "$kernel" --rmp-audit --timeout "${SNP_LIMIT:-900}" \
-		--log "$log" "${files[@]}" -- sh -c "$line true"
+		--append "${SNP_APPEND:-}" --log "$log" "${files[@]}" -- sh -c "$line true" || return
 	grep -q 'SEV-SNP enabled' "$log" || fail "the kernel did not enable SEV-SNP (log: $log)"
 }
 
