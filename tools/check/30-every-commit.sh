@@ -44,8 +44,7 @@ build() {
 		KHDR_INCLUDES="-isystem $WALK/obj-headers/usr/include" "${tests[@]/#/$out/}"
 }
 compile() {	# CONFIG COMMIT LOG
-	walk_to "$2"
-	build "$1" > "$3" 2>&1
+	walk_to "$2" && build "$1" > "$3" 2>&1
 }
 
 # The base is only compiled if there is something to compare with.

@@ -258,9 +258,9 @@ struct world {
 #define UNPOISON_PFN		"/sys/kernel/debug/hwpoison/unpoison-pfn"
 
 /* Returns 0 or the errno. */
-static int __write_file(const char *path, const char *value)
+static int __write_file(const char *path, int flags, const char *value)
 {
-	int fd = open(path, O_WRONLY | O_TRUNC);
+	int fd = open(path, O_WRONLY | flags);
 	int r = 0;
 
 	TEST_ASSERT(fd >= 0, "Can't open %s", path);
@@ -273,7 +273,13 @@ static int __write_file(const char *path, const char *value)
 
 static void write_file(const char *path, const char *value)
 {
-	TEST_ASSERT(!__write_file(path, value), "Can't write '%s' to %s", value, path);
+	TEST_ASSERT(!__write_file(path, O_TRUNC, value), "Can't write '%s' to %s", value, path);
+}
+
+/* What is there already may be somebody else's. */
+static void append_file(const char *path, const char *value)
+{
+	TEST_ASSERT(!__write_file(path, O_APPEND, value), "Can't add '%s' to %s", value, path);
 }
 
 #define trace_start(event)					\
@@ -1482,7 +1488,7 @@ static void test_memory_failure(void)
 
 	/* The page stays in the file, for which some kernels say EBUSY. */
 	snprintf(value, sizeof(value), "0x%lx", pfn);
-	r = __write_file(CORRUPT_PFN, value);
+	r = __write_file(CORRUPT_PFN, O_TRUNC, value);
 	TEST_ASSERT(!r || r == EBUSY, "Can't poison PFN %s, errno %d", value, r);
 	expect_fails(w, 1);
 	expect_bsp_runs(w);
@@ -1519,7 +1525,7 @@ static void test_page_back(void)
 	ap_create(w, 1);
 	expect_runs(w, 1);
 
-	write_file(KPROBE_EVENTS, "p:snp_vmsa rmp_make_private");
+	append_file(KPROBE_EVENTS, "p:snp_vmsa rmp_make_private");
 	write_file(TRACING "/events/kprobes/snp_vmsa/trigger", "stacktrace");
 	write_file(TRACING "/events/kprobes/snp_vmsa/enable", "1");
 	WRITE_ONCE(w->hurry, true);
@@ -1534,7 +1540,7 @@ static void test_page_back(void)
 	WRITE_ONCE(w->hurry, false);
 	write_file(TRACING "/events/kprobes/snp_vmsa/enable", "0");
 	write_file(TRACING "/events/kprobes/snp_vmsa/trigger", "!stacktrace");
-	write_file(KPROBE_EVENTS, "");
+	append_file(KPROBE_EVENTS, "-:snp_vmsa");
 
 	expect_fails(w, 1);
 	probe();
