@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # All cases on a 7.3.y that tells of data races in the files that the series touches.
-# There is none but one that is upstream's. Without the lock of the index of VMSAs
+# There is none but those that are upstream's. Without the lock of the index of VMSAs
 # there are more.
 # limit: 7200
 export LINUX=7.3.y PARTS='' LINUX_SRC=''
